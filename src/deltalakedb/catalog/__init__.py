@@ -1,0 +1,1 @@
+"""The SQL catalog: knows SQL, never log files."""

@@ -1,0 +1,133 @@
+"""Connections and transactions: one way to the database, with our errors in place of the driver's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+
+from sqlalchemy import URL, Connection, Engine, make_url
+from sqlalchemy.exc import ArgumentError as UrlError
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
+
+from ..errors import ArgumentError, CatalogError, DatabaseConnectionError
+from . import upgrade
+from .dialects import dialect_for
+
+DEFAULT_URL = "sqlite:///deltalakedb.db"
+
+
+class Database:
+    """A database that holds a catalog, or will.
+
+    Nothing is opened before it is needed. A reader never makes anything: not a file, not a table.
+
+    Args:
+        url: as users write it: `sqlite:///file.db`, `postgresql://user:password@host/database?sslmode=require`.
+
+    Raises:
+        ArgumentError: not a URL, or a kind of database that we don't know.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = _parse(url)
+        self.dialect = dialect_for(self.url.drivername)
+        if self.dialect.name == "sqlite" and self.url.database in (None, "", ":memory:"):
+            raise ArgumentError("A catalog needs a database file.", "Name one: sqlite:///deltalakedb.db")
+
+    @property
+    def where(self) -> str:
+        """The URL for people: without its password."""
+        return self.url.render_as_string(hide_password=True)
+
+    def scrub(self, text: str) -> str:
+        """Returns a text without the password, should it be in there."""
+        password = self.url.password
+        return text.replace(str(password), "***") if password else text
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Yields a connection with one snapshot of the catalog.
+
+        Raises:
+            DatabaseConnectionError: the database isn't there, or holds no catalog.
+            SchemaVersionError: its tables were made by another release.
+        """
+        if self.dialect.missing(self.url):
+            raise DatabaseConnectionError(
+                f"Database connection failed: there is no catalog at {self.where}",
+                "Name the database with --database-url, or import a table first.",
+            )
+        with self._errors(), self._reader.connect() as connection, connection.begin():
+            upgrade.check(connection, self.where)
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Yields a connection whose transactions the caller begins; makes or upgrades the tables first."""
+        with self._errors(), self._writer.connect() as connection:
+            upgrade.ensure(connection, self.dialect, self.where)
+            yield connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Yields a connection inside one durable transaction."""
+        with self.writing() as connection:
+            self.dialect.harden(connection)
+            with connection.begin():
+                yield connection
+
+    def has_catalog(self) -> bool:
+        """Tells whether there is a catalog, by reading only."""
+        if self.dialect.missing(self.url):
+            return False
+        with self._errors(), self._reader.connect() as connection:
+            return upgrade.version_of(connection) is not None
+
+    def close(self) -> None:
+        """Closes every connection."""
+        for name in ("_reader", "_writer"):
+            engine = self.__dict__.pop(name, None)
+            if engine is not None:
+                engine.dispose()
+
+    @cached_property
+    def _reader(self) -> Engine:
+        return self.dialect.engine(self.url, read_only=True)
+
+    @cached_property
+    def _writer(self) -> Engine:
+        return self.dialect.engine(self.url, read_only=False)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise self._ours(error.orig or error) from error
+        except SQLAlchemyError as error:
+            raise CatalogError(self.scrub(f"The database refused: {error}")) from error
+        except Exception as error:
+            ours = self.dialect.explain(error, self.where)
+            if ours is None:
+                raise
+            raise self._ours(error) from error
+
+    def _ours(self, error: BaseException) -> CatalogError | Exception:
+        ours = self.dialect.explain(error, self.where)
+        if ours is None:
+            return CatalogError(self.scrub(f"The database refused: {error} ({self.where})"))
+        ours.message = self.scrub(ours.message)
+        ours.args = (ours.message,)
+        return ours
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except (UrlError, NoSuchModuleError, ValueError) as error:
+        raise ArgumentError(
+            "The database URL can't be understood.",
+            "It has the form postgresql://user:password@host:port/database or sqlite:///path/to/file.db.",
+        ) from error
+    return parsed

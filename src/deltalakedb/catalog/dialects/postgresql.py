@@ -1,0 +1,106 @@
+"""PostgreSQL, by psycopg 3."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import URL, Boolean, Connection, Engine, Integer, Table, create_engine, event
+from sqlalchemy.types import DateTime
+
+from ...errors import (
+    CatalogError,
+    DatabaseBusyError,
+    DatabaseConnectionError,
+    DeltaLakeDBError,
+    DiskFullError,
+    PermissionDeniedError,
+)
+from .base import Dialect
+
+if TYPE_CHECKING:
+    import psycopg
+
+CONNECT_SECONDS = 10
+"""How long to wait for a server that doesn't answer, unless the URL says otherwise."""
+
+
+class PostgreSQLDialect(Dialect):
+    """PostgreSQL: rows come in by binary COPY.
+
+    Batches commit asynchronously: after a crash of the server the last of them may be missing, in order, and the
+    watermark goes with them. The transaction that completes an import waits for the disk, and so for all before it.
+    """
+
+    name = "postgresql"
+    extra = "postgresql"
+    bytes_per_row = 160
+    rows_per_second = 60_000
+
+    def engine(self, url: URL, *, read_only: bool) -> Engine:
+        connect = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_SECONDS}
+        try:
+            engine = create_engine(url.set(drivername="postgresql+psycopg"), connect_args=connect)
+        except ImportError as error:
+            raise self.driver_missing(error) from error
+
+        @event.listens_for(engine, "connect")
+        def _configure(connection: psycopg.Connection[Any], _record: Any) -> None:
+            from psycopg.types.string import TextLoader
+
+            connection.adapters.register_loader("json", TextLoader)  # our JSON stays text
+
+        if read_only:
+
+            @event.listens_for(engine, "begin")
+            def _begin(connection: Connection) -> None:
+                # One snapshot for all statements of a reader, whatever is loaded meanwhile.
+                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+        return engine
+
+    def relax(self, connection: Connection) -> None:
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+
+    def lock_schema(self, connection: Connection) -> None:
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('deltalakedb'))")
+
+    def load(self, connection: Connection, table: Table, table_id: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        if not rows:
+            return
+        names = ", ".join(f'"{column.name}"' for column in table.columns)
+        driver: Any = connection.connection.driver_connection
+        with driver.cursor().copy(f"COPY {table.name} ({names}) FROM STDIN (FORMAT BINARY)") as copy:
+            copy.set_types([_copy_type(column.type) for column in table.columns])
+            for row in rows:
+                copy.write_row((table_id, *row))
+
+    def explain(self, error: BaseException, where: str) -> DeltaLakeDBError | None:
+        import psycopg
+
+        if not isinstance(error, psycopg.Error):
+            return None
+        state = error.sqlstate or ""
+        text = " ".join(str(error).split()) or type(error).__name__
+        if not state or state.startswith(("08", "28", "57P")) or state == "3D000":
+            return DatabaseConnectionError(
+                f"Database connection failed: {where} ({text})", "Check the URL, the password and that the server runs."
+            )
+        if state in ("53100", "53200"):
+            return DiskFullError(
+                f"Disk space exhausted: {where} ({text})", "Free some space, then go on with --resume."
+            )
+        if state in ("42501", "25006"):
+            return PermissionDeniedError(f"Permission denied: {where} ({text})", "Check what the database role may do.")
+        if state in ("40001", "40P01", "55P03", "57014"):
+            return DatabaseBusyError(f"The database is busy: {where} ({text})", "Try again.")
+        return CatalogError(f"The database refused: {text} ({where})")
+
+
+def _copy_type(kind: Any) -> str:
+    """The binary format of a column. JSON's is that of text; named as json, psycopg would encode the text again."""
+    if isinstance(kind, Boolean):
+        return "bool"
+    if isinstance(kind, DateTime):
+        return "timestamptz"
+    return "int8" if isinstance(kind, Integer) else "text"

@@ -1,0 +1,60 @@
+"""Single rows of `delta_files`: found by their key, and ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, and_, bindparam, select, update
+
+from ..rows import FileLifetime
+from .schema import delta_files
+
+FileKey = tuple[str, str | None]
+"""A file's path as in the log, and its deletion vector's id."""
+
+_COLUMNS = [delta_files.c[name] for name in FileLifetime._fields]
+_LIVE = and_(
+    delta_files.c.table_id == bindparam("of_table"),
+    delta_files.c.key_hash == bindparam("of_hash"),
+    delta_files.c.path == bindparam("of_path"),
+    delta_files.c.deletion_vector_id.is_not_distinct_from(bindparam("of_vector")),
+    delta_files.c.removed_version.is_(None),
+)
+_END = (
+    update(delta_files)
+    .where(_LIVE)
+    .values(
+        removed_version=bindparam("to_version"),
+        deletion_timestamp=bindparam("to_timestamp"),
+        removal=bindparam("to_removal"),
+    )
+)
+
+
+def find_live(connection: Connection, table_id: str, hashes: Iterable[int]) -> dict[FileKey, FileLifetime]:
+    """Returns the files that no version removes, among those with one of the key hashes."""
+    query = select(*_COLUMNS).where(
+        delta_files.c.table_id == table_id,
+        delta_files.c.key_hash.in_(list(hashes)),
+        delta_files.c.removed_version.is_(None),
+    )
+    rows = (FileLifetime._make(row) for row in connection.execute(query))
+    return {(row.path, row.deletion_vector_id): row for row in rows}
+
+
+def end_live(connection: Connection, table_id: str, files: Iterable[FileLifetime]) -> None:
+    """Writes when and how live files end, as the given rows have it."""
+    changes = [
+        {
+            "of_table": table_id,
+            "of_hash": file.key_hash,
+            "of_path": file.path,
+            "of_vector": file.deletion_vector_id,
+            "to_version": file.removed_version,
+            "to_timestamp": file.deletion_timestamp,
+            "to_removal": file.removal,
+        }
+        for file in files
+    ]
+    if changes:
+        connection.execute(_END, changes)

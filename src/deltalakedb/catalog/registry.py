@@ -1,0 +1,262 @@
+"""Which tables the catalog knows, in which state they are, and who works on them."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psutil
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
+
+from ..errors import ImportIncompleteError, TableBusyError, TableExistsError, TableNotFoundError
+from .schema import ROW_TABLES, delta_files, delta_tables, migration_status
+
+RUNNING, COMPLETED, FAILED, INTERRUPTED = "running", "completed", "failed", "interrupted"
+
+STALE_AFTER = timedelta(minutes=2)
+"""A heartbeat older than this is a dead importer's. On the same machine its process is looked for instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableStatus:
+    """A row of `migration_status`. Times are in UTC.
+
+    `status` is what holds now: a running import whose process is gone is `interrupted`.
+    """
+
+    table_id: str
+    location: str
+    status: str
+    version: int | None
+    files_processed: int
+    started_at: datetime
+    completed_at: datetime | None
+    error_message: str | None
+    first_version: int | None
+    target_version: int | None
+    commits_total: int | None
+    commits_processed: int
+    rows_loaded: int
+    log_fingerprint: str | None
+    owner: str | None
+    heartbeat_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class TableEntry:
+    """A table that can be read: a row of `delta_tables`. Times are in UTC."""
+
+    table_id: str
+    location: str
+    first_version: int
+    version: int
+    imported_at: datetime
+    synced_at: datetime
+    warnings: str | None
+    checkpoint_actions: str | None
+
+
+def now() -> datetime:
+    """Returns the time that the catalog writes."""
+    return datetime.now(UTC)
+
+
+def this_process() -> str:
+    """Returns who we are: host, process, and when that process started (process numbers come again)."""
+    return f"{socket.gethostname()}/{os.getpid()}/{psutil.Process().create_time():.2f}"
+
+
+def is_alive(owner: str | None, heartbeat_at: datetime | None) -> bool:
+    """Tells whether the process that claimed a table may still work on it."""
+    if owner is None or heartbeat_at is None:
+        return False
+    host, pid, started = owner.rsplit("/", 2)
+    if host == socket.gethostname():
+        try:
+            return bool(abs(psutil.Process(int(pid)).create_time() - float(started)) < 1)
+        except psutil.NoSuchProcess:
+            return False
+    return now() - heartbeat_at < STALE_AFTER
+
+
+# ---- reading
+
+# Joined, so that a table is unknown as soon as its row in migration_status is gone, foreign keys or not.
+_ENTRIES = select(delta_tables).join(migration_status, delta_tables.c.table_id == migration_status.c.table_id)
+
+
+def statuses(connection: Connection, table_id: str | None = None) -> list[TableStatus]:
+    """Returns the state of all tables, or of one, the last started first."""
+    query = select(migration_status).order_by(migration_status.c.started_at.desc(), migration_status.c.table_id)
+    if table_id is not None:
+        query = query.where(migration_status.c.table_id == table_id)
+    return [_status(row) for row in connection.execute(query)]
+
+
+def status_of(connection: Connection, table_id: str, *, lock: bool = False) -> TableStatus | None:
+    """Returns the state of a table; with `lock`, nobody else changes it before the transaction ends."""
+    query = select(migration_status).where(migration_status.c.table_id == table_id)
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    return None if row is None else _status(row)
+
+
+def entries(connection: Connection) -> list[TableEntry]:
+    """Returns every table that can be read, by table id."""
+    return [_entry(row) for row in connection.execute(_ENTRIES.order_by(delta_tables.c.table_id))]
+
+
+def entry_of(connection: Connection, table_id: str) -> TableEntry | None:
+    """Returns a table that can be read; None where it can't or isn't known."""
+    row = connection.execute(_ENTRIES.where(delta_tables.c.table_id == table_id)).one_or_none()
+    return None if row is None else _entry(row)
+
+
+def readable(connection: Connection, table_id: str) -> TableEntry:
+    """Returns a table that can be read.
+
+    Raises:
+        TableNotFoundError: the catalog doesn't know it.
+        ImportIncompleteError: its import has not completed.
+    """
+    entry = entry_of(connection, table_id)
+    if entry is not None:
+        return entry
+    status = status_of(connection, table_id)
+    if status is None:
+        raise TableNotFoundError(
+            f"There is no table {table_id!r} in the catalog", "`deltalakedb migration-status` lists the tables."
+        )
+    raise ImportIncompleteError(
+        f"The import of {table_id!r} has not completed (status: {status.status})",
+        f"deltalakedb import {status.location} --table-id {table_id} --resume",
+    )
+
+
+def _status(row: Row[Any]) -> TableStatus:
+    values = {name: _utc(value) for name, value in row._mapping.items()}
+    if values["status"] == RUNNING and not is_alive(values["owner"], values["heartbeat_at"]):
+        values["status"] = INTERRUPTED
+    return TableStatus(**values)
+
+
+def _entry(row: Row[Any]) -> TableEntry:
+    return TableEntry(**{name: _utc(value) for name, value in row._mapping.items()})
+
+
+def _utc(value: Any) -> Any:
+    """SQLite keeps no zones; what we wrote there was UTC."""
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    return value
+
+
+# ---- writing
+
+
+def claim(connection: Connection, table_id: str, location: str, *, resume: bool) -> TableStatus | None:
+    """Takes a table for this process, in the caller's transaction; returns its state until now, None if new.
+
+    Raises:
+        TableExistsError: it is there already and `resume` is not given, or the id belongs to another location.
+        TableBusyError: another process works on it.
+    """
+    before = status_of(connection, table_id, lock=True)
+    if before is not None:
+        _check_claim(connection, before, location, resume=resume)
+    values = {
+        "location": location,
+        "status": RUNNING,
+        "completed_at": None,
+        "error_message": None,
+        "owner": this_process(),
+        "heartbeat_at": now(),
+    }
+    if before is None:
+        connection.execute(
+            insert(migration_status).values(
+                table_id=table_id,
+                started_at=now(),
+                files_processed=0,
+                commits_processed=0,
+                rows_loaded=0,
+                **values,
+            )
+        )
+    else:
+        record(connection, table_id, **values)
+    return before
+
+
+def _check_claim(connection: Connection, before: TableStatus, location: str, *, resume: bool) -> None:
+    quoted = repr(before.table_id)
+    loaded = before.rows_loaded > 0 or entry_of(connection, before.table_id) is not None
+    if before.status == RUNNING:
+        raise TableBusyError(
+            f"{quoted} is being imported by {before.owner} since {before.started_at:%Y-%m-%d %H:%M:%S} UTC",
+            "Wait for it, or stop that process first.",
+        )
+    if loaded and before.location != location:
+        raise TableExistsError(
+            f"The table id {quoted} is used for another location: {before.location}", "Choose another --table-id."
+        )
+    if loaded and not resume:
+        done = before.status == COMPLETED
+        what = f"is in the catalog already, at version {before.version}" if done else f"is there, {before.status}"
+        raise TableExistsError(f"{quoted} {what}", "Use --resume to go on, or `deltalakedb rollback` to begin anew.")
+
+
+def record(connection: Connection, table_id: str, **values: Any) -> None:
+    """Updates a table's row in `migration_status`."""
+    connection.execute(update(migration_status).where(migration_status.c.table_id == table_id).values(**values))
+
+
+def complete(connection: Connection, entry: TableEntry) -> None:
+    """Makes a table readable at the entry's version, or moves it on to there."""
+    values = {name: getattr(entry, name) for name in TableEntry.__slots__}
+    changed = connection.execute(
+        update(delta_tables).where(delta_tables.c.table_id == entry.table_id).values(**values)
+    ).rowcount
+    if not changed:
+        connection.execute(insert(delta_tables).values(**values))
+
+
+def delete_rows(connection: Connection, table_id: str) -> dict[str, int]:
+    """Deletes what a table owns beside its row in `migration_status`; returns how many rows of each SQL table.
+
+    Everything is deleted by name and not left to the foreign keys: a shell without them (SQLite's default) may have
+    deleted the owner alone.
+    """
+    deleted = {}
+    for table in (*ROW_TABLES.values(), delta_tables):
+        deleted[table.name] = connection.execute(delete(table).where(table.c.table_id == table_id)).rowcount
+    return deleted
+
+
+def forget(connection: Connection, table_id: str) -> dict[str, int]:
+    """Deletes everything of a table; returns how many rows of each SQL table."""
+    deleted = delete_rows(connection, table_id)
+    gone = connection.execute(delete(migration_status).where(migration_status.c.table_id == table_id)).rowcount
+    return {**deleted, migration_status.name: gone}
+
+
+def count_rows(connection: Connection, table_id: str) -> dict[str, int]:
+    """Returns how many rows of each SQL table a table owns."""
+    tables = (*ROW_TABLES.values(), delta_tables, migration_status)
+    return {
+        table.name: connection.execute(
+            select(func.count()).select_from(table).where(table.c.table_id == table_id)
+        ).scalar_one()
+        for table in tables
+    }
+
+
+def count_files(connection: Connection, table_id: str) -> tuple[int, int]:
+    """Returns how many files a table has had (rows with an `added_version`), and how many are active now."""
+    added = delta_files.c.added_version.is_not(None)
+    query = select(func.count()).where(delta_files.c.table_id == table_id, added)
+    total = connection.execute(query).scalar_one()
+    active = connection.execute(query.where(delta_files.c.removed_version.is_(None))).scalar_one()
+    return total, active

@@ -1,0 +1,230 @@
+"""The catalog's tables, once, for every database.
+
+Everything that a table owns hangs off its row in `migration_status`, so that deleting that row (with the rows of
+`delta_files`, as the migration guide does) makes the table unknown. `delta_files` alone has no foreign key: checking
+one for each of a million rows costs PostgreSQL more than the load itself, and the guide deletes those rows by name.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+)
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.types import TypeEngine
+
+SCHEMA_VERSION = 1
+"""Moves with every change of the tables below; catalog/upgrade.py knows the way from each older one."""
+
+MAX_TABLE_ID = 255
+"""Letters in a table id: what an index key of every database holds."""
+
+schema = MetaData()
+
+Json: TypeEngine[str] = Text().with_variant(postgresql.JSON(), "postgresql")
+"""JSON as text, letter by letter as in the log. In PostgreSQL `json`, which keeps the text; `jsonb` would not."""
+
+Time = DateTime(timezone=True)
+
+
+def _table_id() -> Column[str]:
+    return Column("table_id", String(MAX_TABLE_ID), nullable=False)
+
+
+def _owned() -> Column[str]:
+    owner = ForeignKey("migration_status.table_id", ondelete="CASCADE")
+    return Column("table_id", String(MAX_TABLE_ID), owner, nullable=False)
+
+
+schema_version = Table(
+    "deltalakedb_schema",
+    schema,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("created_at", Time, nullable=False),
+    Column("created_by", Text, nullable=False),
+)
+
+migration_status = Table(
+    "migration_status",
+    schema,
+    Column("table_id", String(MAX_TABLE_ID), primary_key=True),
+    Column("location", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("version", BigInteger),
+    Column("files_processed", BigInteger, nullable=False),
+    Column("started_at", Time, nullable=False),
+    Column("completed_at", Time),
+    Column("error_message", Text),
+    # What is being loaded, and how far it has come.
+    Column("first_version", BigInteger),
+    Column("target_version", BigInteger),
+    Column("commits_total", BigInteger),
+    Column("commits_processed", BigInteger, nullable=False),
+    # The watermark: a replay gives the same rows in the same order, so their number is a place in the log.
+    Column("rows_loaded", BigInteger, nullable=False),
+    Column("log_fingerprint", String(64)),
+    # Who works on it.
+    Column("owner", Text),
+    Column("heartbeat_at", Time),
+)
+
+delta_tables = Table(
+    "delta_tables",
+    schema,
+    _owned(),
+    Column("location", Text, nullable=False),
+    Column("first_version", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("imported_at", Time, nullable=False),
+    Column("synced_at", Time, nullable=False),
+    Column("warnings", Json),
+    Column("checkpoint_actions", Json),
+    PrimaryKeyConstraint("table_id"),
+)
+
+delta_files = Table(
+    "delta_files",
+    schema,
+    _table_id(),
+    Column("path", Text, nullable=False),
+    Column("added_version", BigInteger),
+    Column("removed_version", BigInteger),
+    Column("size", BigInteger),
+    Column("modification_time", BigInteger),
+    Column("data_change", Boolean),
+    Column("num_records", BigInteger),
+    Column("base_row_id", BigInteger),
+    Column("default_row_commit_version", BigInteger),
+    Column("clustering_provider", Text),
+    Column("deletion_timestamp", BigInteger),
+    Column("partition_values", Json, nullable=False),
+    Column("stats", Text),
+    Column("deletion_vector", Json),
+    Column("deletion_vector_id", Text),
+    Column("tags", Json),
+    Column("extra", Json),
+    Column("removal", Json),
+    Column("key_hash", BigInteger, nullable=False),
+)
+# Paths are too long to index: over 100 letters each. 8 bytes of hash find the row, the path confirms it.
+Index("delta_files_by_key", delta_files.c.table_id, delta_files.c.key_hash)
+# The latest version is what most readers ask for.
+_live = delta_files.c.removed_version.is_(None)
+Index(
+    "delta_files_live",
+    delta_files.c.table_id,
+    delta_files.c.added_version,
+    sqlite_where=_live,
+    postgresql_where=_live,
+)
+
+delta_commits = Table(
+    "delta_commits",
+    schema,
+    _owned(),
+    Column("version", BigInteger, nullable=False),
+    Column("timestamp", BigInteger, nullable=False),
+    Column("in_commit_timestamp", BigInteger),
+    Column("file_timestamp", BigInteger, nullable=False),
+    Column("operation", Text),
+    Column("operation_parameters", Json),
+    Column("operation_metrics", Json),
+    Column("user_id", Text),
+    Column("user_name", Text),
+    Column("engine_info", Text),
+    Column("txn_id", Text),
+    Column("is_blind_append", Boolean),
+    Column("commit_info", Json),
+    Column("other_actions", Json),
+    PrimaryKeyConstraint("table_id", "version"),
+)
+
+delta_metadata = Table(
+    "delta_metadata",
+    schema,
+    _owned(),
+    Column("version", BigInteger, nullable=False),
+    Column("id", Text),
+    Column("name", Text),
+    Column("description", Text),
+    Column("format", Json, quote=True),  # PostgreSQL 17 and later take `format json` for a clause
+    Column("schema_string", Text),
+    Column("partition_columns", Json),
+    Column("configuration", Json),
+    Column("created_time", BigInteger),
+    Column("extra", Json),
+    PrimaryKeyConstraint("table_id", "version"),
+)
+
+delta_protocols = Table(
+    "delta_protocols",
+    schema,
+    _owned(),
+    Column("version", BigInteger, nullable=False),
+    Column("min_reader_version", BigInteger, nullable=False),
+    Column("min_writer_version", BigInteger, nullable=False),
+    Column("reader_features", Json),
+    Column("writer_features", Json),
+    Column("extra", Json),
+    PrimaryKeyConstraint("table_id", "version"),
+)
+
+delta_transactions = Table(
+    "delta_transactions",
+    schema,
+    _owned(),
+    Column("app_id", Text().with_variant(String(512), "mysql", "mariadb"), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("txn_version", BigInteger, nullable=False),
+    Column("last_updated", BigInteger),
+    Column("extra", Json),
+    PrimaryKeyConstraint("table_id", "app_id", "version"),
+)
+
+delta_domain_metadata = Table(
+    "delta_domain_metadata",
+    schema,
+    _owned(),
+    Column("domain", Text().with_variant(String(512), "mysql", "mariadb"), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("configuration", Text),
+    Column("removed", Boolean),
+    Column("extra", Json),
+    PrimaryKeyConstraint("table_id", "domain", "version"),
+)
+
+delta_cdc_files = Table(
+    "delta_cdc_files",
+    schema,
+    _owned(),
+    Column("version", BigInteger, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("partition_values", Json, nullable=False),
+    Column("size", BigInteger),
+    Column("data_change", Boolean),
+    Column("tags", Json),
+    Column("extra", Json),
+)
+Index("delta_cdc_files_by_version", delta_cdc_files.c.table_id, delta_cdc_files.c.version)
+
+ROW_TABLES: dict[str, Table] = {
+    "files": delta_files,
+    "commits": delta_commits,
+    "metadata": delta_metadata,
+    "protocols": delta_protocols,
+    "transactions": delta_transactions,
+    "domain_metadata": delta_domain_metadata,
+    "cdc_files": delta_cdc_files,
+}
+"""The table of each list in `rows.Rows`; its columns are the row's fields, after the table id."""

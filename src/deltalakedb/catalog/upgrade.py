@@ -1,0 +1,89 @@
+"""The catalog's schema version: made, checked, and moved on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version as package_version
+
+from sqlalchemy import Connection, insert, inspect, select, update
+
+from ..errors import SchemaVersionError
+from .dialects.base import Dialect
+from .schema import SCHEMA_VERSION, schema, schema_version
+
+STEPS: dict[int, Callable[[Connection], None]] = {}
+"""What leads from each schema version to the next one."""
+
+
+def version_of(connection: Connection) -> int | None:
+    """Returns the schema version of the database; None where it holds no catalog."""
+    if not inspect(connection).has_table(schema_version.name):
+        return None
+    return connection.execute(select(schema_version.c.version)).scalar()
+
+
+def check(connection: Connection, where: str) -> None:
+    """Raises SchemaVersionError unless the catalog is there and of this release."""
+    found = version_of(connection)
+    if found is None:
+        raise SchemaVersionError(f"There is no catalog in {where}", "Import a table first.")
+    if found > SCHEMA_VERSION:
+        raise _newer(found, where)
+    if found < SCHEMA_VERSION:
+        raise SchemaVersionError(
+            f"The catalog in {where} has schema version {found}, this release reads {SCHEMA_VERSION}",
+            "Any command that writes upgrades it in place; back the database up first.",
+        )
+
+
+def ensure(connection: Connection, dialect: Dialect, where: str) -> None:
+    """Makes the tables where there are none, and upgrades older ones; in one transaction."""
+    with connection.begin():
+        found = version_of(connection)
+    if found == SCHEMA_VERSION:
+        return
+    dialect.harden(connection)
+    with connection.begin():
+        dialect.lock_schema(connection)
+        found = version_of(connection)
+        if found is None:
+            _create(connection, where)
+        elif found > SCHEMA_VERSION:
+            raise _newer(found, where)
+        else:
+            _upgrade(connection, found, where)
+
+
+def _create(connection: Connection, where: str) -> None:
+    foreign = sorted(set(inspect(connection).get_table_names()) & set(schema.tables))
+    if foreign:
+        raise SchemaVersionError(
+            f"{where} has tables of these names already, which are not ours: {', '.join(foreign)}",
+            "Give the catalog a database or a schema of its own.",
+        )
+    schema.create_all(connection)
+    made_by = f"deltalakedb {package_version('deltalakedb')}"
+    connection.execute(
+        insert(schema_version).values(version=SCHEMA_VERSION, created_at=datetime.now(UTC), created_by=made_by)
+    )
+
+
+def _upgrade(connection: Connection, found: int, where: str) -> None:
+    while found < SCHEMA_VERSION:
+        step = STEPS.get(found)
+        if step is None:
+            raise SchemaVersionError(
+                f"The catalog in {where} has schema version {found}, from which no upgrade leads to {SCHEMA_VERSION}",
+                "Import the tables into a new database: their logs are as they were.",
+            )
+        step(connection)
+        found += 1
+        connection.execute(update(schema_version).values(version=found))
+
+
+def _newer(found: int, where: str) -> SchemaVersionError:
+    return SchemaVersionError(
+        f"The catalog in {where} has schema version {found}, newer than this release ({SCHEMA_VERSION})",
+        "pip install --upgrade deltalakedb",
+    )

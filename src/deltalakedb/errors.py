@@ -1,0 +1,131 @@
+"""Every error that deltalakedb raises on purpose, as one tree.
+
+    DeltaLakeDBError
+    ├── ArgumentError                 wrong usage (also a ValueError)
+    ├── LogError                      the log can't be read, or doesn't hold what was asked of it
+    │   ├── NotADeltaTableError         there is no log at the location
+    │   ├── LogGapError                 commits are missing, and no checkpoint makes up for them
+    │   ├── CorruptLogError             a file of the log is not what its name says
+    │   ├── UnsupportedTableError       the table needs something that we refuse to guess
+    │   ├── LogChangedError             the log is no longer the one that was imported
+    │   └── VersionNotFoundError        a version below the floor or beyond the newest
+    ├── StorageError                  bytes can't be read or written
+    │   ├── LocationNotFoundError       nothing is there
+    │   ├── PermissionDeniedError       it is there, but not for us (also raised for databases)
+    │   └── DiskFullError               no space is left (also raised for databases)
+    └── CatalogError                  the SQL database refuses
+        ├── DatabaseConnectionError     it can't be reached, or doesn't let us in
+        ├── DatabaseBusyError           another writer holds it
+        ├── DriverNotInstalledError     the Python driver for it is missing
+        ├── SchemaVersionError          its tables were made by another release
+        ├── TableNotFoundError          no such table id
+        ├── TableExistsError            the table id is taken
+        ├── TableBusyError              another process works on the table
+        └── ImportIncompleteError       the table's import has not completed
+
+Each has a `message` (what and where, one line) and a `hint` (what to do about it, or None).
+"""
+
+from __future__ import annotations
+
+
+class DeltaLakeDBError(Exception):
+    """The root of all our errors.
+
+    Args:
+        message: what went wrong and where, one line.
+        hint: what the user can do about it, one line, or None.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class ArgumentError(DeltaLakeDBError, ValueError):
+    """An argument or option that can't be right."""
+
+    exit_code = 2
+
+
+class LogError(DeltaLakeDBError):
+    """The log can't be read, or doesn't hold what was asked of it."""
+
+
+class NotADeltaTableError(LogError):
+    """There is no `_delta_log` at the location, or nothing in it that begins a table."""
+
+
+class LogGapError(LogError):
+    """A commit is missing, and no complete checkpoint at or after it makes up for it."""
+
+
+class CorruptLogError(LogError):
+    """A file of the log can't be decoded; the message names the file and, for JSON, the line."""
+
+
+class UnsupportedTableError(LogError):
+    """The table needs a feature that can't be left out without giving wrong answers."""
+
+
+class LogChangedError(LogError):
+    """The log at the location is not the one that was imported from it."""
+
+
+class VersionNotFoundError(LogError):
+    """A version below the floor (its history is gone) or beyond the newest."""
+
+
+class StorageError(DeltaLakeDBError):
+    """Bytes can't be read or written."""
+
+
+class LocationNotFoundError(StorageError):
+    """Nothing is at the location."""
+
+
+class PermissionDeniedError(StorageError):
+    """A file or a database is there, but not for us."""
+
+
+class DiskFullError(StorageError):
+    """No space is left where a file or a database has to be written."""
+
+
+class CatalogError(DeltaLakeDBError):
+    """The SQL database refuses."""
+
+
+class DatabaseConnectionError(CatalogError):
+    """The database can't be reached, doesn't let us in, or is no database."""
+
+
+class DatabaseBusyError(CatalogError):
+    """Another writer holds the database, and went on holding it."""
+
+
+class DriverNotInstalledError(CatalogError):
+    """The Python driver of the database is missing."""
+
+
+class SchemaVersionError(CatalogError):
+    """The tables in the database were made by another release of deltalakedb."""
+
+
+class TableNotFoundError(CatalogError):
+    """The catalog has no such table id."""
+
+
+class TableExistsError(CatalogError):
+    """The table id is taken: by this table, imported earlier, or by another location."""
+
+
+class TableBusyError(CatalogError):
+    """Another process imports or syncs the table."""
+
+
+class ImportIncompleteError(CatalogError):
+    """The table's import has not completed, so it can't be read."""

@@ -1,0 +1,1 @@
+"""Reading `_delta_log`: knows Delta, never SQL."""

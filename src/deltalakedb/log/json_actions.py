@@ -1,0 +1,241 @@
+"""Bytes of JSON → actions. Pure.
+
+Two ways through one grammar. The fast way decodes a whole piece of a commit straight into typed actions and accepts
+only what they model. Whatever it refuses goes the patient way, value by value, which keeps unknown fields and
+actions, takes numbers as other readers do, and tells file and line where it has to give up.
+
+Both accept blank lines, CRLF, a missing final newline, several values on a line and values over many lines.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+
+import msgspec
+from msgspec import Raw
+
+from ..errors import CorruptLogError
+from .actions import (
+    NO_RAW,
+    Actions,
+    Add,
+    AddCDCFile,
+    CommitInfo,
+    DomainMetadata,
+    Extra,
+    Metadata,
+    NamedAction,
+    OtherAction,
+    Protocol,
+    Remove,
+    Txn,
+    is_absent,
+    raw_text,
+)
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+TypedAction = Add | Remove | Metadata | Protocol | Txn | AddCDCFile | DomainMetadata
+
+
+class _Line(msgspec.Struct, rename={"metadata": "metaData"}, forbid_unknown_fields=True, gc=False):
+    """One action as it stands in the log: an object with the action's name as its only key."""
+
+    add: Add | None = None
+    remove: Remove | None = None
+    commitInfo: Raw = NO_RAW  # noqa: N815 (the log's own name)
+    metadata: Metadata | None = None
+    protocol: Protocol | None = None
+    txn: Txn | None = None
+    cdc: AddCDCFile | None = None
+    domainMetadata: DomainMetadata | None = None  # noqa: N815
+
+
+_TYPES: dict[str, type[TypedAction]] = {
+    "add": Add,
+    "remove": Remove,
+    "metaData": Metadata,
+    "protocol": Protocol,
+    "txn": Txn,
+    "cdc": AddCDCFile,
+    "domainMetadata": DomainMetadata,
+}
+_LINES = msgspec.json.Decoder(_Line)
+_OBJECTS = msgspec.json.Decoder(dict[str, Raw])
+_FIELDS = msgspec.json.Decoder(dict[str, Raw] | None)
+_STRICT = {name: msgspec.json.Decoder(kind) for name, kind in _TYPES.items()}
+_LENIENT = {name: msgspec.json.Decoder(kind, strict=False) for name, kind in _TYPES.items()}
+_KNOWN = {name: frozenset(kind.__struct_encode_fields__) - {"extra"} for name, kind in _TYPES.items()}
+_DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+def decode_actions(chunks: Iterable[bytes], name: str) -> Iterator[Actions]:
+    """Yields the actions of one JSON file, one `Actions` a piece.
+
+    Args:
+        chunks: the file's bytes, in pieces of any length.
+        name: the file's name, for messages.
+
+    Raises:
+        CorruptLogError: not JSON, cut off, or an action that lacks what makes it one.
+    """
+    lines_before = 0
+    pieces = _whole_lines(chunks)
+    for piece in pieces:
+        try:
+            yield _fast(piece)
+        except _DECODE_ERRORS as error:
+            if "truncated" in str(error):
+                whole = piece + b"".join(pieces)  # a value over many lines may go on in the next piece
+                yield _patient(whole, name, lines_before)
+            else:
+                yield _patient(piece, name, lines_before)
+        lines_before += piece.count(b"\n")
+
+
+def _whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yields the bytes cut at ends of lines only, without a byte-order mark."""
+    rest: list[bytes] = []
+    for number, chunk in enumerate(chunks):
+        text = chunk.removeprefix(_BYTE_ORDER_MARK) if number == 0 else chunk
+        end = text.rfind(b"\n") + 1
+        if end:
+            yield b"".join((*rest, text[:end]))
+            rest = []
+        rest.append(text[end:])
+    yield b"".join(rest)
+
+
+def _fast(piece: bytes) -> Actions:
+    actions = Actions()
+    add, remove, others = actions.adds.append, actions.removes.append, actions.others
+    for line in _LINES.decode_lines(piece):
+        if line.add is not None:
+            add(line.add)
+        if line.remove is not None:
+            remove(line.remove)
+        if (
+            line.commitInfo is not NO_RAW
+            or line.cdc is not None
+            or line.txn is not None
+            or line.metadata is not None
+            or line.protocol is not None
+            or line.domainMetadata is not None
+        ):
+            others += _named(line)
+    return actions
+
+
+def _named(line: _Line) -> Iterator[NamedAction]:
+    if not is_absent(line.commitInfo):
+        yield CommitInfo(raw_text(line.commitInfo))
+    for action in (line.protocol, line.metadata, line.txn, line.domainMetadata, line.cdc):
+        if action is not None:
+            yield action
+
+
+def _patient(piece: bytes, name: str, lines_before: int) -> Actions:
+    try:
+        values = _OBJECTS.decode_lines(piece)
+    except _DECODE_ERRORS as error:
+        line, reason = _first_error(piece, error)
+        raise _corrupt(name, lines_before + line, reason) from error
+    actions = Actions()
+    for number, value in enumerate(values):
+        for key, raw in value.items():
+            try:
+                _append(actions, key, raw)
+            except _DECODE_ERRORS as error:
+                line = lines_before + _line_of_value(piece, number)
+                raise _corrupt(name, line, f"{key}: {error}") from error
+    return actions
+
+
+def _append(actions: Actions, key: str, raw: Raw) -> None:
+    if key not in _TYPES:
+        text = raw_text(raw)
+        if key != "commitInfo":
+            actions.others.append(OtherAction(key, text))
+        elif not is_absent(raw):
+            actions.others.append(CommitInfo(text))
+    elif not is_absent(raw):
+        action = decode_action(key, raw)
+        if isinstance(action, Add):
+            actions.adds.append(action)
+        elif isinstance(action, Remove):
+            actions.removes.append(action)
+        else:
+            actions.others.append(action)
+
+
+def decode_action(name: str, raw: bytes | Raw) -> TypedAction:
+    """Returns the typed action of `name` (as in the log) for its JSON object, unknown fields kept in `extra`.
+
+    Raises:
+        msgspec.ValidationError: a required field is missing, or a value doesn't fit its field.
+    """
+    try:
+        return _STRICT[name].decode(raw)
+    except msgspec.ValidationError:
+        fields = _FIELDS.decode(raw) or {}
+    known = {key: value for key, value in fields.items() if key in _KNOWN[name] and not is_absent(value)}
+    unknown = {key: value for key, value in fields.items() if key not in _KNOWN[name]}
+    action = _LENIENT[name].decode(msgspec.json.encode(known))
+    if unknown:
+        action.extra = Extra(msgspec.json.encode(unknown).decode())
+    return action
+
+
+def decode_named(name: str, raw: bytes | Raw) -> NamedAction:
+    """Like decode_action, for the actions that aren't about files."""
+    action = decode_action(name, raw)
+    assert not isinstance(action, Add | Remove)
+    return action
+
+
+def _corrupt(name: str, line: int, reason: str) -> CorruptLogError:
+    return CorruptLogError(f"{name}, line {line}: {reason}", "Restore the file from a backup; nothing was guessed.")
+
+
+def _first_error(piece: bytes, error: BaseException) -> tuple[int, str]:
+    """Returns the line (from 1) and the reason of the first value that can't be decoded."""
+    for line, _, reason in _scan(piece):
+        if reason:
+            return line, reason
+    return 1, str(error)
+
+
+def _line_of_value(piece: bytes, number: int) -> int:
+    return next((line for line, index, _ in _scan(piece) if index == number), 1)
+
+
+def _scan(piece: bytes) -> Iterator[tuple[int, int, str | None]]:
+    """Yields the line and number of each value, and what is wrong with it; slow, for messages only."""
+    text = piece.decode("utf-8", "replace")
+    decoder, position, number = json.JSONDecoder(), 0, 0
+    while (position := _skip_blank(text, position)) < len(text):
+        line = text.count("\n", 0, position) + 1
+        try:
+            value, position = decoder.raw_decode(text, position)
+        except (ValueError, RecursionError) as error:
+            at = error.lineno if isinstance(error, json.JSONDecodeError) else line
+            reason = "nested too deeply" if isinstance(error, RecursionError) else _reason(error, text)
+            yield at, number, reason
+            return
+        yield line, number, None if isinstance(value, dict) else "not an action (a JSON object)"
+        number += 1
+
+
+def _reason(error: ValueError, text: str) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        cut = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
+        return "the action is cut off" if cut else f"not JSON ({error.msg}, column {error.colno})"
+    return f"not JSON ({error})"
+
+
+def _skip_blank(text: str, position: int) -> int:
+    while position < len(text) and text[position] in " \t\r\n":
+        position += 1
+    return position

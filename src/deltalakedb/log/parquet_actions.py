@@ -1,0 +1,196 @@
+"""Rows of a checkpoint or sidecar in Parquet → actions.
+
+Source: PROTOCOL.md, "Checkpoint Schema". File actions are taken column by column, since a checkpoint may hold
+millions of them; everything else takes the patient way of JSON commits, so that both mean the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from msgspec import Raw
+
+from ..errors import CorruptLogError
+from .actions import NO_RAW, Actions, Add, Extra, OtherAction, Remove
+from .json_actions import decode_named
+
+ROWS_PER_PIECE = 20_000
+
+_PARSED = frozenset({"stats_parsed", "partitionValues_parsed"})
+_FILE_ACTIONS: dict[str, type[Add] | type[Remove]] = {"add": Add, "remove": Remove}
+_NAMED_ACTIONS = ("protocol", "metaData", "txn", "domainMetadata")
+_MANIFEST = ("checkpointMetadata", "sidecar")
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def decode_checkpoint_rows(source: BinaryIO, name: str) -> Iterator[tuple[Actions, list[dict[str, Any]]]]:
+    """Yields the actions of a Parquet file, and the sidecars that it names, as plain dictionaries.
+
+    Args:
+        source: the opened file; it is read in pieces of ROWS_PER_PIECE rows.
+        name: the file's name, for messages.
+
+    Raises:
+        CorruptLogError: not Parquet, cut off, or columns that no checkpoint has.
+    """
+    with _readable(name), pq.ParquetFile(source) as file:
+        for batch in file.iter_batches(ROWS_PER_PIECE, columns=_columns(file)):
+            yield _actions(batch), _rows(batch, "sidecar")
+
+
+def decode_sidecar_rows(source: BinaryIO, name: str) -> list[dict[str, Any]]:
+    """Returns the sidecars that a Parquet file names, without reading anything else of it.
+
+    Raises:
+        CorruptLogError: not Parquet, or cut off.
+    """
+    with _readable(name), pq.ParquetFile(source) as file:
+        if "sidecar" not in file.schema_arrow.names:
+            return []
+        return [row for batch in file.iter_batches(columns=["sidecar"]) for row in _rows(batch, "sidecar")]
+
+
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, msgspec.MsgspecError, OSError, KeyError, TypeError, ValueError) as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise CorruptLogError(
+            f"{name}: not a readable checkpoint ({reason})", "Restore the file from a backup."
+        ) from error
+
+
+def _columns(file: pq.ParquetFile) -> list[str]:
+    """The columns to read: parsed statistics only where a file's JSON statistics may be missing."""
+    wanted = []
+    for field in file.schema_arrow:
+        if not pa.types.is_struct(field.type):
+            wanted.append(field.name)
+            continue
+        for child in field.type:
+            needed = child.name not in _PARSED or (child.name == "stats_parsed" and _may_lack_stats(file, field.name))
+            if needed:
+                wanted.append(f"{field.name}.{child.name}")
+    return wanted
+
+
+def _may_lack_stats(file: pq.ParquetFile, action: str) -> bool:
+    """Tells, from the footer alone, whether some file of `action` has no JSON statistics."""
+    footer = file.metadata
+    for group in range(footer.num_row_groups):
+        nulls: dict[str, int] = {}
+        for column in range(footer.num_columns):
+            chunk = footer.row_group(group).column(column)
+            if chunk.path_in_schema in (f"{action}.path", f"{action}.stats"):
+                known = chunk.statistics is not None and chunk.statistics.has_null_count
+                nulls[chunk.path_in_schema] = chunk.statistics.null_count if known else -1
+        if len(nulls) < 2 or -1 in nulls.values() or len(set(nulls.values())) > 1:
+            return True
+    return False
+
+
+def _actions(batch: pa.RecordBatch) -> Actions:
+    actions = Actions()
+    for name in batch.schema.names:
+        if name == "add":
+            actions.adds = _files(batch.column(name), Add)
+        elif name == "remove":
+            actions.removes = _files(batch.column(name), Remove)
+        elif name in _NAMED_ACTIONS:
+            actions.others += (decode_named(name, _encode(row)) for row in _rows(batch, name))
+        elif name not in _MANIFEST:
+            actions.others += [OtherAction(name, _encode(row).decode()) for row in _rows(batch, name)]
+    return actions
+
+
+def _rows(batch: pa.RecordBatch, name: str) -> list[Any]:
+    """The values of a column that are not null, as JSON would have them."""
+    if name not in batch.schema.names:
+        return []
+    column = batch.column(name).drop_null()
+    return [plain(value, column.type) for value in column.to_pylist()]
+
+
+def _files(column: pa.StructArray, kind: type[Add] | type[Remove]) -> list[Any]:
+    path = pc.struct_field(column, "path")
+    rows = column.filter(path.is_valid())
+    if not len(rows):
+        return []
+    names = [field.name for field in rows.type]
+    children = dict(zip(names, rows.flatten(), strict=True))
+    parsed = children.pop("stats_parsed", None)
+    known = dict(zip(kind.__struct_encode_fields__, kind.__struct_fields__, strict=True))
+    values = {known[name]: _values(children.pop(name)) for name in names if name in known and name in children}
+    if parsed is not None:
+        values["stats"] = _stats(values.get("stats"), parsed)
+    if children:
+        values["extra"] = _extras(children, len(rows))
+    attributes = tuple(values)
+    return [kind(**dict(zip(attributes, row, strict=True))) for row in zip(*values.values(), strict=True)]
+
+
+def _values(column: pa.Array) -> list[Any]:
+    if pa.types.is_map(column.type):
+        return _map_texts(column)
+    if pa.types.is_struct(column.type):
+        kind = column.type
+        return [NO_RAW if value is None else Raw(_encode(plain(value, kind))) for value in column.to_pylist()]
+    return list(column.to_pylist())
+
+
+def _map_texts(column: pa.MapArray) -> list[Raw]:
+    """Each map as a JSON object; equal maps, as partitions have them, are encoded once."""
+    texts: dict[tuple[tuple[str, Any], ...], Raw] = {}
+    result = []
+    for pairs in column.to_pylist():
+        if pairs is None:
+            result.append(NO_RAW)
+            continue
+        key = tuple(pairs)
+        raw = texts.get(key)
+        if raw is None:
+            raw = texts[key] = Raw(_encode(dict(pairs)))
+        result.append(raw)
+    return result
+
+
+def _stats(texts: list[str | None] | None, parsed: pa.StructArray) -> list[str | None]:
+    """JSON statistics, rebuilt from the parsed ones where a file has no others."""
+    kind = parsed.type
+    rebuilt = [None if value is None else _encode(plain(value, kind)).decode() for value in parsed.to_pylist()]
+    if texts is None:
+        return rebuilt
+    return [mine if text is None else text for text, mine in zip(texts, rebuilt, strict=True)]
+
+
+def _extras(columns: dict[str, pa.Array], length: int) -> list[Extra | None]:
+    """The fields that we don't model, as one JSON object a row; None where a row has none of them."""
+    names, kinds = list(columns), [column.type for column in columns.values()]
+    rows = zip(*(column.to_pylist() for column in columns.values()), strict=True) if columns else iter([()] * length)
+    extras: list[Extra | None] = []
+    for row in rows:
+        fields = {
+            name: plain(value, kind) for name, kind, value in zip(names, kinds, row, strict=True) if value is not None
+        }
+        extras.append(Extra(_encode(fields).decode()) if fields else None)
+    return extras
+
+
+def plain(value: Any, kind: pa.DataType) -> Any:
+    """Returns an Arrow value as the JSON that a commit would have for it: maps as objects, no null fields."""
+    if value is None:
+        return None
+    if pa.types.is_struct(kind):
+        return {f.name: plain(value[f.name], f.type) for f in kind if value[f.name] is not None}
+    if pa.types.is_map(kind):
+        return {str(key): plain(item, kind.item_type) for key, item in value}
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return [plain(item, kind.value_type) for item in value]
+    return value

@@ -1,0 +1,217 @@
+"""Commits, checkpoints and sidecars of one log → actions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from ..errors import (
+    CorruptLogError,
+    LocationNotFoundError,
+    LogError,
+    LogGapError,
+    NotADeltaTableError,
+    UnsupportedTableError,
+)
+from .actions import Actions, Metadata, NamedAction, OtherAction, Protocol, Sidecar, is_absent
+from .json_actions import decode_actions
+from .parquet_actions import decode_checkpoint_rows, decode_sidecar_rows
+from .path import LOG_FOLDER, SIDECAR_FOLDER, LogFile, parse_name
+from .segment import Checkpoint, LogSegment, candidates
+from .store import Store
+
+_SIDECAR = msgspec.json.Decoder(Sidecar)
+
+
+@dataclass(slots=True)
+class Log:
+    """The log at one location, listed once.
+
+    `warnings` grows while the log is read: what was passed over, and why.
+    """
+
+    store: Store
+    files: list[LogFile]
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def location(self) -> str:
+        """The table's root, as the catalog records it."""
+        return self.store.location
+
+
+def open_log(store: Store, *, after: str | None = None) -> Log:
+    """Lists the log below a location; with `after`, only files whose names sort behind it.
+
+    Raises:
+        LocationNotFoundError: nothing is at the location.
+        NotADeltaTableError: there is no `_delta_log` folder.
+    """
+    try:
+        listing = store.list(LOG_FOLDER, after=after)
+    except LocationNotFoundError as error:
+        store.list()  # says so where the location itself is missing
+        raise NotADeltaTableError(
+            f"No checkpoint or JSON files found: {store.location} is not a Delta table (it has no {LOG_FOLDER})",
+            "Give the folder that holds _delta_log; `deltalakedb discover` finds tables below a folder.",
+        ) from error
+    parsed = (parse_name(entry.name, size=entry.size, modified_ms=entry.modified_ms) for entry in listing.files)
+    return Log(store, [file for file in parsed if file is not None])
+
+
+def plan(log: Log, to_version: int | None = None) -> LogSegment:
+    """Returns the longest history that the log can rebuild, up to `to_version` or its newest version.
+
+    Raises:
+        NotADeltaTableError: no commit and no checkpoint.
+        LogGapError: a commit is missing, and no complete checkpoint makes up for it.
+    """
+    broken: LogError | None = None
+    try:
+        for segment in candidates(log.files, to_version):
+            try:
+                if segment.checkpoint is not None:
+                    _check_complete(log, segment.checkpoint)
+            except LogError as error:
+                broken = error
+                log.warnings.append(f"Checkpoint passed over: {error.message}")
+            else:
+                return segment
+    except NotADeltaTableError as error:
+        raise NotADeltaTableError(f"{error.message} in {log.location}/{LOG_FOLDER}", error.hint) from error
+    except LogGapError as error:
+        raise (broken or error) from error
+    raise AssertionError("candidates() ends in a segment or an error")
+
+
+def _check_complete(log: Log, checkpoint: Checkpoint) -> None:
+    """Raises CorruptLogError where a file of the checkpoint can't be opened, or names a sidecar that is not there."""
+    present: set[str] | None = None
+    for file in checkpoint.files:
+        for sidecar in _sidecars(log, file):
+            if present is None:
+                present = _sidecar_names(log)
+            if "/" not in sidecar.path and sidecar.path not in present:
+                raise CorruptLogError(f"{file.name} names a sidecar that is not there: {sidecar.path}")
+
+
+def _sidecars(log: Log, file: LogFile) -> list[Sidecar]:
+    if file.name.endswith(".json"):
+        return [sidecar for _, sidecars in _read_file(log, file.path) for sidecar in sidecars]
+    with log.store.open(file.path) as source:
+        return [_sidecar(row, file.name) for row in decode_sidecar_rows(source, file.name)]
+
+
+def check_opening(log: Log, segment: LogSegment) -> None:
+    """Finds out cheaply, before anything is loaded, whether the log tells what a table needs.
+
+    Raises:
+        CorruptLogError: no metaData or no protocol action in the whole log, or a file that can't be decoded.
+        UnsupportedTableError: the data files are not Parquet.
+    """
+    missing: dict[type, str] = {Metadata: "metaData", Protocol: "protocol"}
+    for action in _from_the_floor(log, segment):
+        missing.pop(type(action), None)
+        if isinstance(action, Metadata):
+            check_format(action)
+        if not missing:
+            return
+    names = " and no ".join(missing.values())
+    raise CorruptLogError(
+        f"The log has no {names} action: {log.location}/{LOG_FOLDER}", "The first commit is not a table's first."
+    )
+
+
+def _from_the_floor(log: Log, segment: LogSegment) -> Iterator[NamedAction]:
+    if segment.checkpoint is not None:
+        for actions in read_checkpoint(log, segment.checkpoint):
+            yield from actions.others
+    for commit in segment.commits:
+        for actions in read_commit(log, commit):
+            yield from actions.others
+
+
+def check_format(metadata: Metadata) -> None:
+    """Raises UnsupportedTableError where the data files are not Parquet (PROTOCOL.md, "Format Specification")."""
+    provider = "parquet" if is_absent(metadata.format) else _provider(metadata)
+    if provider.lower() != "parquet":
+        raise UnsupportedTableError(
+            f"The table's data files are {provider}, not parquet (metaData.format.provider)",
+            "Only Parquet is a format of Delta tables.",
+        )
+
+
+def _provider(metadata: Metadata) -> str:
+    try:
+        return str(msgspec.json.decode(metadata.format).get("provider", "parquet"))
+    except (msgspec.MsgspecError, AttributeError) as error:
+        raise CorruptLogError(f"metaData.format is not an object with a provider ({error})") from error
+
+
+def _sidecar_names(log: Log) -> set[str]:
+    try:
+        return {entry.name for entry in log.store.list(f"{LOG_FOLDER}/{SIDECAR_FOLDER}").files}
+    except LocationNotFoundError:
+        return set()
+
+
+def read_commit(log: Log, commit: LogFile) -> Iterator[Actions]:
+    """Yields the actions of a commit, in pieces where it is large.
+
+    Raises:
+        CorruptLogError: not JSON, cut off, or an action that lacks what makes it one.
+    """
+    return decode_actions(log.store.chunks(commit.path), commit.name)
+
+
+def read_checkpoint(log: Log, checkpoint: Checkpoint) -> Iterator[Actions]:
+    """Yields the actions of a checkpoint of any kind, sidecars included, in bounded pieces.
+
+    What a file holds is told by its content: a V2 checkpoint may have a classic name (PROTOCOL.md, "V2 Checkpoints").
+
+    Raises:
+        CorruptLogError: a file is not readable, or a sidecar is missing.
+    """
+    for file in checkpoint.files:
+        for actions, sidecars in _read_file(log, file.path):
+            yield actions
+            for sidecar in sidecars:
+                yield from _read_sidecar(log, sidecar, file.name)
+
+
+def _read_sidecar(log: Log, sidecar: Sidecar, manifest: str) -> Iterator[Actions]:
+    path = sidecar.path if "/" in sidecar.path else f"{LOG_FOLDER}/{SIDECAR_FOLDER}/{sidecar.path}"
+    try:
+        for actions, _ in _read_file(log, path):
+            yield actions
+    except LocationNotFoundError as error:
+        raise CorruptLogError(f"{manifest} names a sidecar that is not there: {sidecar.path}") from error
+
+
+def _read_file(log: Log, path: str) -> Iterator[tuple[Actions, list[Sidecar]]]:
+    name = path.rsplit("/", 1)[-1]
+    if path.endswith(".json"):
+        for actions in decode_actions(log.store.chunks(path), name):
+            yield actions, _take_sidecars(actions, name)
+        return
+    with log.store.open(path) as source:
+        for actions, rows in decode_checkpoint_rows(source, name):
+            yield actions, [_sidecar(row, name) for row in rows]
+
+
+def _take_sidecars(actions: Actions, name: str) -> list[Sidecar]:
+    """Takes what belongs to the manifest itself out of a JSON checkpoint's actions."""
+    sidecars = [_sidecar(a.text, name) for a in actions.others if isinstance(a, OtherAction) and a.name == "sidecar"]
+    manifest = ("sidecar", "checkpointMetadata")
+    actions.others = [a for a in actions.others if not (isinstance(a, OtherAction) and a.name in manifest)]
+    return sidecars
+
+
+def _sidecar(value: Any, name: str) -> Sidecar:
+    try:
+        return _SIDECAR.decode(value) if isinstance(value, str) else msgspec.convert(value, Sidecar)
+    except msgspec.MsgspecError as error:
+        raise CorruptLogError(f"{name}: a sidecar that says not where it is ({error})") from error

@@ -1,0 +1,309 @@
+"""One table's log → the catalog."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import msgspec
+from sqlalchemy import Connection
+
+from ..catalog import registry
+from ..catalog.database import Database
+from ..catalog.registry import TableEntry, TableStatus
+from ..catalog.schema import MAX_TABLE_ID, migration_status
+from ..errors import ArgumentError, DeltaLakeDBError, LogError
+from ..log.path import LogFile, LogFileKind
+from ..log.reader import Log, check_opening, open_log, plan
+from ..log.segment import LogSegment
+from ..log.store import Store, open_store
+from ..replay.backward import BackwardReplay
+from ..replay.state import others_json
+from ..rows import Rows
+from .batches import batches
+from .replayed import replayed
+from .sync import append, take_in
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_BATCH_SIZE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an import has come: `version` is the one being read, newest first."""
+
+    table_id: str
+    version: int
+    commits: int
+    commits_total: int
+    files: int
+    bytes: int
+    bytes_total: int
+
+
+Listener = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import did. `files_processed` is the table's rows in `delta_files` with an `added_version`."""
+
+    table_id: str
+    location: str
+    status: str
+    first_version: int
+    version: int
+    commits: int
+    files_processed: int
+    active_files: int
+    duration_seconds: float
+    dry_run: bool
+    resumed: bool
+    warnings: tuple[str, ...] = ()
+
+
+def default_table_id(location: str) -> str:
+    """Returns the table id that a location has unless the user gives another: its last part."""
+    return location.rstrip("/").rpartition("/")[2] or "root"
+
+
+def check_table_id(table_id: str) -> str:
+    """Returns a table id that every database can hold.
+
+    Raises:
+        ArgumentError: it is empty, too long, or has a NUL letter in it.
+    """
+    if not table_id or len(table_id) > MAX_TABLE_ID or "\0" in table_id:
+        raise ArgumentError(
+            f"Not a table id: {table_id[:40]!r}", f"Choose one of 1 to {MAX_TABLE_ID} letters with --table-id."
+        )
+    return table_id
+
+
+def import_table(
+    database: Database,
+    location: str,
+    table_id: str | None = None,
+    *,
+    batch_size: int = DEFAULT_BATCH_SIZE,
+    resume: bool = False,
+    listener: Listener | None = None,
+) -> ImportReport:
+    """Imports every version that the log can rebuild.
+
+    Each batch of at most `batch_size` files is one transaction that also moves the watermark. A crash at any point
+    leaves a state that `resume` completes to what an undisturbed import gives. On a completed table, `resume` takes
+    in what the log has grown by.
+
+    Raises:
+        LogError, StorageError: the log can't be read; before anything was loaded the catalog notes the failure only.
+        TableExistsError: the table is there and `resume` is not given, or its id belongs to another location.
+        TableBusyError: another process imports it.
+        CatalogError: the database refuses.
+    """
+    if batch_size < 1:
+        raise ArgumentError(f"The batch size must be at least 1, not {batch_size}")
+    begun = time.perf_counter()
+    store = open_store(location)
+    store.list()  # a path that isn't there leaves no trace in the catalog
+    table_id = check_table_id(table_id or default_table_id(store.location))
+    with database.writing() as connection:
+        with connection.begin():
+            before = registry.claim(connection, table_id, store.location, resume=resume)
+        job = _Import(database, connection, store, table_id, batch_size, listener)
+        with job.failures_recorded():
+            return job.run(before, begun)
+
+
+@dataclass(slots=True)
+class _Import:
+    """One run of an import, from its claim to its end."""
+
+    database: Database
+    connection: Connection
+    store: Store
+    table_id: str
+    batch_size: int
+    listener: Listener | None
+
+    @contextmanager
+    def failures_recorded(self) -> Iterator[None]:
+        """Notes in the catalog how the run ended, unless it ended well."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self._note(registry.INTERRUPTED, "Interrupted")
+            raise
+        except DeltaLakeDBError as error:
+            self._note(registry.FAILED, error.message)
+            raise
+        except BaseException as error:
+            self._note(registry.FAILED, f"{type(error).__name__}: {error}")
+            raise
+
+    def _note(self, status: str, message: str) -> None:
+        # On a connection of its own: ours may be in the middle of what was interrupted.
+        try:
+            with self.database.transaction() as connection:
+                registry.record(
+                    connection, self.table_id, status=status, error_message=self.database.scrub(message), owner=None
+                )
+        except DeltaLakeDBError as error:
+            logger.warning("The catalog could not note that the import ended (%s): %s", status, error.message)
+
+    def run(self, before: TableStatus | None, begun: float) -> ImportReport:
+        """Imports, goes on, or takes in what is new, as the catalog's state asks for."""
+        with self.connection.begin():
+            entry = registry.entry_of(self.connection, self.table_id)
+        resumed = before is not None and (before.rows_loaded > 0 or entry is not None)
+        log = open_log(self.store)
+        if entry is None:
+            entry = self._import(log, before)
+        entry = self._sync(log, entry)
+        with self.connection.begin():
+            files, active = registry.count_files(self.connection, self.table_id)
+            status = registry.status_of(self.connection, self.table_id)
+        return ImportReport(
+            table_id=self.table_id,
+            location=entry.location,
+            status=registry.COMPLETED,
+            first_version=entry.first_version,
+            version=entry.version,
+            commits=status.commits_processed if status else 0,
+            files_processed=files,
+            active_files=active,
+            duration_seconds=time.perf_counter() - begun,
+            dry_run=False,
+            resumed=resumed,
+            warnings=tuple(msgspec.json.decode(entry.warnings or "[]")),
+        )
+
+    def _import(self, log: Log, before: TableStatus | None) -> TableEntry:
+        segment, skip = self._plan(log, before)
+        replay, reading = BackwardReplay(), _Reading(self.table_id, segment, self.listener)
+        entry: TableEntry | None = None
+        for batch, last in batches(replayed(log, segment, replay, each=reading.read), self.batch_size, skip):
+            if last:
+                self.database.dialect.harden(self.connection)
+            with self.connection.begin():
+                if not last:
+                    self.database.dialect.relax(self.connection)
+                append(self.database, self.connection, self.table_id, batch)
+                self._move_watermark(batch)
+                if last:
+                    entry = self._complete(log, segment, replay)
+            reading.loaded(batch)
+        assert entry is not None, "batches() ends with a last batch"
+        return entry
+
+    def _plan(self, log: Log, before: TableStatus | None) -> tuple[LogSegment, int]:
+        """Returns what to read, and how many of its rows are loaded already."""
+        loaded = before.rows_loaded if before is not None else 0
+        if before is not None and loaded:
+            segment = self._same_as_before(log, before)
+            if segment is not None:
+                return segment, loaded
+            logger.warning("%s: the log has changed since the import was interrupted: beginning anew", self.table_id)
+        segment = plan(log)
+        check_opening(log, segment)
+        with self.connection.begin():
+            registry.delete_rows(self.connection, self.table_id)
+            registry.record(
+                self.connection,
+                self.table_id,
+                location=log.location,
+                started_at=registry.now(),
+                first_version=segment.first_version,
+                target_version=segment.version,
+                commits_total=len(segment.commits),
+                log_fingerprint=fingerprint(segment),
+                version=None,
+                files_processed=0,
+                commits_processed=0,
+                rows_loaded=0,
+            )
+        return segment, 0
+
+    @staticmethod
+    def _same_as_before(log: Log, before: TableStatus) -> LogSegment | None:
+        """Returns the segment whose import was interrupted, or None where the log can't give the same rows again."""
+        try:
+            segment = plan(log, before.target_version)
+        except LogError:
+            return None
+        return segment if fingerprint(segment) == before.log_fingerprint else None
+
+    def _move_watermark(self, batch: Rows) -> None:
+        columns = migration_status.c
+        files = sum(1 for file in batch.files if file.added_version is not None)
+        registry.record(
+            self.connection,
+            self.table_id,
+            rows_loaded=columns.rows_loaded + len(batch),
+            files_processed=columns.files_processed + files,
+            commits_processed=columns.commits_processed + len(batch.commits),
+            heartbeat_at=registry.now(),
+        )
+
+    def _complete(self, log: Log, segment: LogSegment, replay: BackwardReplay) -> TableEntry:
+        warnings = [*log.warnings, *replay.violations]
+        entry = TableEntry(
+            table_id=self.table_id,
+            location=log.location,
+            first_version=segment.first_version,
+            version=segment.version,
+            imported_at=registry.now(),
+            synced_at=registry.now(),
+            warnings=msgspec.json.encode(warnings).decode() if warnings else None,
+            checkpoint_actions=others_json(replay.checkpoint_actions),
+        )
+        registry.complete(self.connection, entry)
+        self._record_completed(segment.version)
+        return entry
+
+    def _sync(self, log: Log, entry: TableEntry) -> TableEntry:
+        synced = take_in(self.database, self.connection, log, entry)
+        with self.connection.begin():
+            self._record_completed(synced.version)
+        return synced
+
+    def _record_completed(self, version: int) -> None:
+        registry.record(
+            self.connection,
+            self.table_id,
+            status=registry.COMPLETED,
+            version=version,
+            completed_at=registry.now(),
+            error_message=None,
+            owner=None,
+        )
+
+
+class _Reading:
+    """Counts what has been read and loaded, and tells the listener."""
+
+    def __init__(self, table_id: str, segment: LogSegment, listener: Listener | None) -> None:
+        self._listener = listener
+        self._progress = Progress(table_id, segment.version, 0, len(segment.commits), 0, 0, segment.size)
+
+    def read(self, file: LogFile) -> None:
+        done = self._progress
+        commits = done.commits + (file.kind is LogFileKind.COMMIT)
+        self._progress = replace(done, version=file.version, commits=commits, bytes=done.bytes + file.size)
+
+    def loaded(self, batch: Rows) -> None:
+        self._progress = replace(self._progress, files=self._progress.files + len(batch.files))
+        if self._listener is not None:
+            self._listener(self._progress)
+
+
+def fingerprint(segment: LogSegment) -> str:
+    """Returns what tells one log's files from another's: a digest of their names and sizes."""
+    files = (*segment.commits, *(segment.checkpoint.files if segment.checkpoint else ()))
+    lines = "\n".join(f"{file.name} {file.size}" for file in files)
+    return hashlib.blake2b(lines.encode(), digest_size=32).hexdigest()

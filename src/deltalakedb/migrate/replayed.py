@@ -1,0 +1,35 @@
+"""A log's files, read and replayed: the one stream of rows that imports, assessments and validations share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from ..log.path import LogFile
+from ..log.reader import Log, read_checkpoint, read_commit
+from ..log.segment import LogSegment
+from ..replay.backward import BackwardReplay
+from ..replay.state import CommitSource
+from ..rows import Rows
+
+
+def replayed(
+    log: Log, segment: LogSegment, replay: BackwardReplay, *, each: Callable[[LogFile], None] | None = None
+) -> Iterator[Rows]:
+    """Yields all rows of a log, the newest commit's first; the same log gives the same rows in the same order.
+
+    `each` is called when a file has been read.
+
+    Raises:
+        CorruptLogError, UnsupportedTableError, StorageError: a file can't be read, or not be understood.
+    """
+    for commit in reversed(segment.commits):
+        source = CommitSource(commit.version, commit.name, commit.modified_ms, read_commit(log, commit))
+        yield from replay.commit(source)
+        if each is not None:
+            each(commit)
+    if segment.checkpoint is not None:
+        yield from replay.checkpoint(segment.first_version, read_checkpoint(log, segment.checkpoint))
+        if each is not None:
+            for file in segment.checkpoint.files:
+                each(file)
+    yield from replay.finish()

@@ -1,0 +1,158 @@
+"""New commits of an imported table → the catalog, one transaction a commit."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import chain
+
+import msgspec
+from sqlalchemy import Connection
+
+from ..catalog import registry
+from ..catalog.database import Database
+from ..catalog.files import end_live, find_live
+from ..catalog.registry import TableEntry
+from ..catalog.schema import ROW_TABLES, delta_files
+from ..catalog.snapshot import snapshot
+from ..errors import CorruptLogError, LogChangedError
+from ..log.actions import Actions, CommitInfo
+from ..log.path import LogFile
+from ..log.reader import Log, check_format, plan, read_commit
+from ..log.store import CHUNK_BYTES
+from ..replay.forward import ForwardReplay, Step
+from ..replay.state import CommitSource, CommitState
+from ..rows import Rows
+
+logger = logging.getLogger(__name__)
+
+
+def new_commits(log: Log, entry: TableEntry) -> tuple[LogFile, ...]:
+    """Returns the commits that the log has beyond what the catalog has.
+
+    Raises:
+        LogChangedError: the log is older than the catalog, or its history up to the catalog's version is gone.
+        LogGapError: a commit is missing.
+    """
+    segment = plan(log)
+    if segment.version < entry.version:
+        raise LogChangedError(
+            f"The log at {log.location} ends with version {segment.version}, the catalog has {entry.version}",
+            f"The log was restored to an older state: `deltalakedb rollback {entry.table_id}`, then import it anew.",
+        )
+    if segment.first_version > entry.version:
+        raise LogChangedError(
+            f"The log at {log.location} begins with version {segment.first_version} now, the catalog has "
+            f"{entry.version}: the commits between them are gone",
+            f"`deltalakedb rollback {entry.table_id}`, then import it anew.",
+        )
+    return tuple(commit for commit in segment.commits if commit.version > entry.version)
+
+
+def check_same_table(log: Log, connection: Connection, entry: TableEntry) -> None:
+    """Raises LogChangedError where the log's newest imported commit is not the one that was imported."""
+    commit = next((file for file in log.files if file.name == f"{entry.version:020d}.json"), None)
+    if commit is None:
+        return  # cleaned up, behind a checkpoint
+    kept = snapshot(connection, entry).commits(limit=1)
+    if not kept or kept[0].version != entry.version:
+        return  # the catalog began with a checkpoint whose commit was not there
+    infos = [a.text for piece in read_commit(log, commit) for a in piece.others if isinstance(a, CommitInfo)]
+    if (infos[-1] if infos else None) != kept[0].commit_info:
+        raise LogChangedError(
+            f"Version {entry.version} of the log at {log.location} is not the one that was imported",
+            f"The table was made anew or restored: `deltalakedb rollback {entry.table_id}`, then import it again.",
+        )
+
+
+def take_in(
+    database: Database,
+    connection: Connection,
+    log: Log,
+    entry: TableEntry,
+    *,
+    each: Callable[[LogFile], None] | None = None,
+) -> TableEntry:
+    """Brings a completed table to the log's newest version; returns its new entry.
+
+    Readers see each commit wholly or not at all. `each` is called after every commit.
+
+    Raises:
+        LogChangedError: the log is not the one that was imported.
+        LogGapError, CorruptLogError, StorageError: a new commit is missing or can't be read.
+    """
+    with connection.begin():
+        check_same_table(log, connection, entry)
+    commits = new_commits(log, entry)
+    database.dialect.harden(connection)
+    for commit in commits:
+        with connection.begin():
+            entry = _apply(database, connection, log, entry, commit)
+        logger.info("%s: version %d taken in", entry.table_id, commit.version)
+        if each is not None:
+            each(commit)
+    return entry
+
+
+def _apply(database: Database, connection: Connection, log: Log, entry: TableEntry, commit: LogFile) -> TableEntry:
+    table_id, pieces = entry.table_id, _pieces(log, commit)
+    state = CommitState(CommitSource(commit.version, commit.name, commit.modified_ms, ()))
+    replay = ForwardReplay(state, lambda hashes: find_live(connection, table_id, hashes))
+    added = 0
+
+    def write(step: Step) -> None:
+        end_live(connection, table_id, step.ended)
+        database.dialect.load(connection, delta_files, table_id, step.added)
+
+    try:
+        for piece in pieces():
+            append(database, connection, table_id, state.take(piece))
+        for step in replay.remove(chain.from_iterable(piece.removes for piece in pieces())):
+            write(step)
+        for step in replay.add(chain.from_iterable(piece.adds for piece in pieces())):
+            write(step)
+            added += len(step.added)
+    except msgspec.MsgspecError as error:
+        raise CorruptLogError(f"{commit.name}: {error}") from error
+    if state.metadata is not None:
+        check_format(state.metadata)
+    append(database, connection, table_id, state.finish())
+    return _move_on(connection, entry, state, added)
+
+
+def _pieces(log: Log, commit: LogFile) -> Callable[[], Iterator[Actions]]:
+    """What reads a commit, any number of times: small ones from memory, large ones in pieces from the store."""
+    if commit.size > CHUNK_BYTES:
+        return lambda: read_commit(log, commit)
+    whole = list(read_commit(log, commit))
+    return lambda: iter(whole)
+
+
+def append(database: Database, connection: Connection, table_id: str, rows: Rows) -> None:
+    """Appends rows to their SQL tables, in the caller's transaction."""
+    for name, table in ROW_TABLES.items():
+        database.dialect.load(connection, table, table_id, getattr(rows, name))
+
+
+def _move_on(connection: Connection, entry: TableEntry, state: CommitState, added: int) -> TableEntry:
+    warnings = [*msgspec.json.decode(entry.warnings or "[]"), *state.violations]
+    moved = replace(
+        entry,
+        version=state.version,
+        synced_at=registry.now(),
+        warnings=msgspec.json.encode(warnings).decode() if warnings else None,
+    )
+    registry.complete(connection, moved)
+    status = registry.status_of(connection, entry.table_id)
+    if status is not None:
+        registry.record(
+            connection,
+            entry.table_id,
+            version=state.version,
+            target_version=state.version,
+            files_processed=status.files_processed + added,
+            commits_processed=status.commits_processed + 1,
+            heartbeat_at=registry.now(),
+        )
+    return moved

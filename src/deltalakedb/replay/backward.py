@@ -1,0 +1,126 @@
+"""A log from its newest commit back to its floor → rows.
+
+Backwards, a file's end is known before its beginning is met: every lifetime is written once and never updated, and a
+database takes the load as pure appends.
+
+Within a commit removes apply before adds (PROTOCOL.md, "Action Reconciliation"); seen backwards, adds come first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from ..errors import CorruptLogError
+from ..log.actions import Actions, Add, OtherAction, deletion_vector_id, file_key
+from ..rows import FileLifetime, Rows
+from .ends import Ends
+from .files import lifetime, tombstone
+from .state import CheckpointState, CommitSource, CommitState
+
+
+class BackwardReplay:
+    """Replays a log from its newest commit to its floor.
+
+    Call `commit` for each version, newest first, then `checkpoint` where the log begins with one, then `finish`;
+    each yields the rows that became certain. The same log gives the same rows in the same order every time.
+
+    Memory holds 16 bytes and an integer a file key, and removes that wait for their adds up to SPOOL_BYTES.
+
+    Attributes:
+        violations: what the log does against the protocol, one line each.
+        checkpoint_actions: what the checkpoint holds that we don't model.
+    """
+
+    def __init__(self) -> None:
+        self.violations: list[str] = []
+        self.checkpoint_actions: list[OtherAction] = []
+        self._ends = Ends()
+        self._floor_commit: CommitState | None = None
+        self._floor_adds = 0
+
+    def commit(self, source: CommitSource) -> Iterator[Rows]:
+        """Yields the rows of one commit, those of its files first."""
+        state, removes, adds = CommitState(source), list[tuple[bytes, int]](), 0
+        try:
+            for piece in source.pieces:
+                adds += len(piece.adds)
+                rows = state.take(piece)
+                rows.files = self._begin(piece.adds, source.version, state)
+                removes += [self._ends.spool(remove, source.version) for remove in piece.removes]
+                yield rows
+        except msgspec.MsgspecError as error:
+            raise CorruptLogError(f"{source.name}: {error}") from error
+        rows = state.finish()
+        rows.files = list(self._end(removes, source.version))
+        self.violations += state.violations
+        self._floor_commit, self._floor_adds = state, adds
+        yield rows
+
+    def checkpoint(self, version: int, pieces: Iterable[Actions]) -> Iterator[Rows]:
+        """Yields the rows of the state that the log begins with.
+
+        The floor's own commit may be there too and come first: it says more of its files than the checkpoint does.
+        """
+        own = self._floor_commit if self._floor_commit and self._floor_commit.version == version else None
+        state, confirmed = CheckpointState(version, own), 0
+        for piece in pieces:
+            rows = state.take(piece)
+            rows.files = [file for add in piece.adds if (file := self._begin_at_floor(add, version))]
+            confirmed += len(piece.adds) - len(rows.files)
+            rows.files += [
+                tombstone(remove, version) for remove in piece.removes if not self._ends.ended_at(remove, version)
+            ]
+            yield rows
+        if own is not None and confirmed != self._floor_adds:
+            self.violations.append(f"version {version}: its checkpoint lacks files that its commit adds")
+        self.checkpoint_actions = state.others
+
+    def finish(self) -> Iterator[Rows]:
+        """Yields the tombstones of files whose add is not in the log any more, or never was."""
+        rows = Rows()
+        for version, remove in self._ends.waiting():
+            rows.files.append(tombstone(remove, version))
+            if len(rows.files) >= 10_000:
+                yield rows
+                rows = Rows()
+        yield rows
+
+    def _begin(self, adds: list[Add], version: int, state: CommitState) -> list[FileLifetime]:
+        files = []
+        for add in adds:
+            dv_id = deletion_vector_id(add.deletion_vector)
+            key = file_key(add.path, dv_id)
+            end = self._ends.replace(key, version)
+            if end is None:
+                files.append(lifetime(add, dv_id, key, version))
+            elif end.version == version:
+                state.duplicate("add", add)
+            else:
+                files.append(lifetime(add, dv_id, key, version, end))
+        return files
+
+    def _begin_at_floor(self, add: Add, version: int) -> FileLifetime | None:
+        """Returns the row of a checkpoint's file; None where the floor's own commit has made it."""
+        dv_id = deletion_vector_id(add.deletion_vector)
+        key = file_key(add.path, dv_id)
+        end = self._ends.get(key)
+        if end is None or end.version > version:
+            self._ends.replace(key, version)
+            return lifetime(add, dv_id, key, version, end)
+        if end.remove is None:
+            return None
+        self.violations.append(f"version {version}: its commit removes {add.path}, its checkpoint has it")
+        return lifetime(add, dv_id, key, version)
+
+    def _end(self, removes: list[tuple[bytes, int]], version: int) -> Iterator[FileLifetime]:
+        """Yields tombstones for later removes of the same files, which turn out to have removed nothing."""
+        for key, place in reversed(removes):
+            later = self._ends.get(key)
+            if later is not None and later.remove is not None:
+                yield tombstone(later.remove, later.version)
+            elif later is not None and later.version == version:
+                path = self._ends.at(place).remove.path  # type: ignore[union-attr]
+                self.violations.append(f"version {version} adds and removes {path}; taken as added")
+            self._ends.put(key, place)

@@ -1,0 +1,141 @@
+"""The rows of the SQL tables, as plain tuples: what a replay makes and a catalog stores. Knows neither log nor SQL.
+
+Sizes are in bytes, times in milliseconds since the epoch. Fields that hold JSON hold its text, as in the log.
+The table id, which all rows of a table share, is added where they are stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+
+class FileLifetime(NamedTuple):
+    """A file from the version that added it up to the version that removed it: one row of `delta_files`.
+
+    `added_version` is None for a tombstone whose file predates the floor, or was never added.
+    `removal` is what the remove action says beyond the row: {"fields": {…}, "same": [names equal to the add's]}.
+    Sizes are in bytes, times in milliseconds since the epoch. JSON columns hold JSON text as in the log.
+    """
+
+    path: str
+    added_version: int | None
+    removed_version: int | None
+    size: int | None
+    modification_time: int | None
+    data_change: bool | None
+    num_records: int | None
+    base_row_id: int | None
+    default_row_commit_version: int | None
+    clustering_provider: str | None
+    deletion_timestamp: int | None
+    partition_values: str
+    stats: str | None
+    deletion_vector: str | None
+    deletion_vector_id: str | None
+    tags: str | None
+    extra: str | None
+    removal: str | None
+    key_hash: int
+
+
+class CommitRow(NamedTuple):
+    """A commit: one row of `delta_commits`. `other_actions` is a JSON list of what we don't model."""
+
+    version: int
+    timestamp: int
+    in_commit_timestamp: int | None
+    file_timestamp: int
+    operation: str | None
+    operation_parameters: str | None
+    operation_metrics: str | None
+    user_id: str | None
+    user_name: str | None
+    engine_info: str | None
+    txn_id: str | None
+    is_blind_append: bool | None
+    commit_info: str | None
+    other_actions: str | None
+
+
+class MetadataRow(NamedTuple):
+    """A metaData action: one row of `delta_metadata`."""
+
+    version: int
+    id: str | None
+    name: str | None
+    description: str | None
+    format: str | None
+    schema_string: str | None
+    partition_columns: str | None
+    configuration: str | None
+    created_time: int | None
+    extra: str | None
+
+
+class ProtocolRow(NamedTuple):
+    """A protocol action: one row of `delta_protocols`."""
+
+    version: int
+    min_reader_version: int
+    min_writer_version: int
+    reader_features: str | None
+    writer_features: str | None
+    extra: str | None
+
+
+class TransactionRow(NamedTuple):
+    """A txn action: one row of `delta_transactions`."""
+
+    app_id: str
+    version: int
+    txn_version: int
+    last_updated: int | None
+    extra: str | None
+
+
+class DomainMetadataRow(NamedTuple):
+    """A domainMetadata action: one row of `delta_domain_metadata`."""
+
+    domain: str
+    version: int
+    configuration: str | None
+    removed: bool | None
+    extra: str | None
+
+
+class CdcFileRow(NamedTuple):
+    """A cdc action: one row of `delta_cdc_files`."""
+
+    version: int
+    path: str
+    partition_values: str
+    size: int | None
+    data_change: bool | None
+    tags: str | None
+    extra: str | None
+
+
+@dataclass(slots=True)
+class Rows:
+    """Rows for every table, in the order in which a replay makes them."""
+
+    files: list[FileLifetime] = field(default_factory=list)
+    commits: list[CommitRow] = field(default_factory=list)
+    metadata: list[MetadataRow] = field(default_factory=list)
+    protocols: list[ProtocolRow] = field(default_factory=list)
+    transactions: list[TransactionRow] = field(default_factory=list)
+    domain_metadata: list[DomainMetadataRow] = field(default_factory=list)
+    cdc_files: list[CdcFileRow] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return sum(len(getattr(self, name)) for name in self.__slots__)
+
+    def extend(self, rows: Rows) -> None:
+        """Appends other rows, table by table."""
+        for name in self.__slots__:
+            getattr(self, name).extend(getattr(rows, name))
+
+    def after_files(self, count: int) -> Rows:
+        """Returns what is left behind the first `count` files."""
+        return replace(self, files=self.files[count:])

