@@ -32,6 +32,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = _parse(url)
         self.dialect = dialect_for(self.url.drivername)
+        self._ready = False  # the tables are there and of this release
         if self.dialect.name == "sqlite" and self.url.database in (None, "", ":memory:"):
             raise ArgumentError("A catalog needs a database file.", "Name one: sqlite:///deltalakedb.db")
 
@@ -66,7 +67,9 @@ class Database:
     def writing(self) -> Iterator[Connection]:
         """Yields a connection whose transactions the caller begins; makes or upgrades the tables first."""
         with self._errors(), self._writer.connect() as connection:
-            upgrade.ensure(connection, self.dialect, self.where)
+            if not self._ready:
+                upgrade.ensure(connection, self.dialect, self.where)
+                self._ready = True
             yield connection
 
     @contextmanager

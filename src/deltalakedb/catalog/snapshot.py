@@ -16,10 +16,12 @@ from ..rows import (
     FileLifetime,
     MetadataRow,
     ProtocolRow,
+    Rows,
     TransactionRow,
 )
 from .registry import TableEntry
 from .schema import (
+    ROW_TABLES,
     delta_cdc_files,
     delta_commits,
     delta_domain_metadata,
@@ -30,6 +32,16 @@ from .schema import (
 )
 
 _PAGE = 5_000
+
+_ROW_TYPES: dict[str, Any] = {
+    "commits": CommitRow,
+    "metadata": MetadataRow,
+    "protocols": ProtocolRow,
+    "transactions": TransactionRow,
+    "domain_metadata": DomainMetadataRow,
+    "cdc_files": CdcFileRow,
+}
+"""The lists of `Rows` without its files, and what they hold."""
 
 
 def active_at(version: int) -> ColumnElement[bool]:
@@ -98,6 +110,23 @@ class Snapshot:
         columns = [delta_cdc_files.c[name] for name in CdcFileRow._fields]
         query = select(*columns).where(self._own(delta_cdc_files), delta_cdc_files.c.version == self.version)
         return [CdcFileRow._make(row) for row in self.connection.execute(query)]
+
+    def lifetimes(self) -> Iterator[FileLifetime]:
+        """Yields every file of every version, tombstones included, in no order; rows arrive as they are asked for."""
+        columns = [delta_files.c[name] for name in FileLifetime._fields]
+        query = select(*columns).where(self._own(delta_files))
+        for row in self.connection.execute(query, execution_options={"yield_per": _PAGE}):
+            yield FileLifetime._make(row)
+
+    def all_but_files(self) -> Rows:
+        """Returns the rows of every version in every table but `delta_files`, by version."""
+        rows = Rows()
+        for name, kind in _ROW_TYPES.items():
+            table = ROW_TABLES[name]
+            columns = [table.c[column] for column in kind._fields]
+            query = select(*columns).where(self._own(table)).order_by(table.c.version)
+            getattr(rows, name).extend(kind._make(row) for row in self.connection.execute(query))
+        return rows
 
     def _own(self, table: Any) -> ColumnElement[bool]:
         return table.c.table_id == self.entry.table_id  # type: ignore[no-any-return]

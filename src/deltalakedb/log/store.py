@@ -46,6 +46,11 @@ class Store(ABC):
     location: str
     """The location as the catalog records it: an absolute path, or a URI without a trailing slash."""
 
+    @property
+    def canonical(self) -> str:
+        """What tells the location from every other: for a link, where it leads."""
+        return self.location
+
     @abstractmethod
     def list(self, folder: str = "", *, after: str | None = None) -> Listing:
         """Returns what is directly below `folder`; with `after`, only files whose names sort behind it."""
@@ -76,26 +81,32 @@ class LocalStore(Store):
     def __init__(self, root: str) -> None:
         self.location = os.path.abspath(root)
 
+    @property
+    def canonical(self) -> str:
+        return os.path.realpath(self.location)
+
     def list(self, folder: str = "", *, after: str | None = None) -> Listing:
         listing = Listing()
         where = self._full(folder)
         with _local_errors(where), os.scandir(where) as entries:
             for entry in entries:
-                if entry.is_dir():
-                    listing.folders.append(entry.name)
-                elif after is None or entry.name > after:
-                    self._append_file(listing, entry)
+                self._append(listing, entry, after)
         listing.files.sort(key=lambda file: file.name)
         listing.folders.sort()
         return listing
 
     @staticmethod
-    def _append_file(listing: Listing, entry: os.DirEntry[str]) -> None:
+    def _append(listing: Listing, entry: os.DirEntry[str], after: str | None) -> None:
         try:
-            stat = entry.stat()
-        except FileNotFoundError:
-            return  # a dangling link, or a file that log clean-up took since it was listed
-        listing.files.append(Entry(entry.name, stat.st_size, stat.st_mtime_ns // 1_000_000))
+            if entry.is_dir():
+                listing.folders.append(entry.name)
+            elif after is None or entry.name > after:
+                stat = entry.stat()
+                listing.files.append(Entry(entry.name, stat.st_size, stat.st_mtime_ns // 1_000_000))
+        except OSError as error:
+            # A dangling or circular link, or a file that log clean-up took since it was listed.
+            if error.errno not in (errno.ENOENT, errno.ELOOP):
+                raise
 
     def chunks(self, path: str) -> Iterator[bytes]:
         full = self._full(path)

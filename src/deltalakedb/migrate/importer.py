@@ -136,14 +136,12 @@ class _Import:
         """Notes in the catalog how the run ended, unless it ended well."""
         try:
             yield
-        except KeyboardInterrupt:
-            self._note(registry.INTERRUPTED, "Interrupted")
-            raise
-        except DeltaLakeDBError as error:
-            self._note(registry.FAILED, error.message)
-            raise
         except BaseException as error:
-            self._note(registry.FAILED, f"{type(error).__name__}: {error}")
+            if _was_interrupted(error):
+                self._note(registry.INTERRUPTED, "Interrupted")
+                raise KeyboardInterrupt from error
+            known = isinstance(error, DeltaLakeDBError)
+            self._note(registry.FAILED, error.message if known else f"{type(error).__name__}: {error}")
             raise
 
     def _note(self, status: str, message: str) -> None:
@@ -185,21 +183,28 @@ class _Import:
 
     def _import(self, log: Log, before: TableStatus | None) -> TableEntry:
         segment, skip = self._plan(log, before)
-        replay, reading = BackwardReplay(), _Reading(self.table_id, segment, self.listener)
-        entry: TableEntry | None = None
-        for batch, last in batches(replayed(log, segment, replay, each=reading.read), self.batch_size, skip):
-            if last:
-                self.database.dialect.harden(self.connection)
-            with self.connection.begin():
-                if not last:
-                    self.database.dialect.relax(self.connection)
-                append(self.database, self.connection, self.table_id, batch)
-                self._move_watermark(batch)
+        reading = Reading(self.table_id, segment, self.listener)
+        with BackwardReplay() as replay:
+            rows = replayed(log, segment, replay, each=reading.read)
+            for batch, last in batches(rows, self.batch_size, skip):
                 if last:
-                    entry = self._complete(log, segment, replay)
-            reading.loaded(batch)
-        assert entry is not None, "batches() ends with a last batch"
-        return entry
+                    return self._load_last(batch, log, segment, replay)
+                with self.connection.begin():
+                    self.database.dialect.relax(self.connection)
+                    self._load(batch)
+                reading.loaded(batch)
+        raise AssertionError("batches() ends with a last batch")
+
+    def _load(self, batch: Rows) -> None:
+        append(self.database, self.connection, self.table_id, batch)
+        self._move_watermark(batch)
+
+    def _load_last(self, batch: Rows, log: Log, segment: LogSegment, replay: BackwardReplay) -> TableEntry:
+        """Loads the last batch and makes the table readable, durably: with it, all batches before are on disk."""
+        self.database.dialect.harden(self.connection)
+        with self.connection.begin():
+            self._load(batch)
+            return self._complete(log, segment, replay)
 
     def _plan(self, log: Log, before: TableStatus | None) -> tuple[LogSegment, int]:
         """Returns what to read, and how many of its rows are loaded already."""
@@ -284,7 +289,14 @@ class _Import:
         )
 
 
-class _Reading:
+def _was_interrupted(error: BaseException | None) -> bool:
+    """Tells whether Ctrl-C is behind an error: a driver that it stopped halfway may fail to roll back."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+class Reading:
     """Counts what has been read and loaded, and tells the listener."""
 
     def __init__(self, table_id: str, segment: LogSegment, listener: Listener | None) -> None:

@@ -9,6 +9,8 @@ Within a commit removes apply before adds (PROTOCOL.md, "Action Reconciliation")
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import Self
 
 import msgspec
 
@@ -26,6 +28,8 @@ class BackwardReplay:
     Call `commit` for each version, newest first, then `checkpoint` where the log begins with one, then `finish`;
     each yields the rows that became certain. The same log gives the same rows in the same order every time.
 
+    A context manager: at its end the removes that wait are given up.
+
     Memory holds 16 bytes and an integer a file key, and removes that wait for their adds up to SPOOL_BYTES.
 
     Attributes:
@@ -39,6 +43,14 @@ class BackwardReplay:
         self._ends = Ends()
         self._floor_commit: CommitState | None = None
         self._floor_adds = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ends.close()
 
     def commit(self, source: CommitSource) -> Iterator[Rows]:
         """Yields the rows of one commit, those of its files first."""

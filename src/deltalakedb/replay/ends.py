@@ -31,8 +31,12 @@ class Ends:
 
     def __init__(self) -> None:
         self._next: dict[bytes, int] = {}
-        self._spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115 (closed with its owner)
+        self._spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115 (close() does)
         self._length = 0
+
+    def close(self) -> None:
+        """Gives the spool's memory and disk back."""
+        self._spool.close()
 
     def spool(self, remove: Remove, version: int) -> tuple[bytes, int]:
         """Stores a remove; returns its file's key and its place."""

@@ -126,5 +126,5 @@ def _removal(remove: Remove, file: FileLifetime) -> str:
                 fields[name] = value
     removal: dict[str, Any] = {"fields": fields, "same": same}
     if remove.extra is not None:
-        removal["extra"] = Raw(remove.extra)
+        removal["extra"] = Raw(str(remove.extra))  # Raw takes no subclass of str
     return _encode(removal).decode()

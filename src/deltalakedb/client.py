@@ -1,0 +1,125 @@
+"""The catalog as Python programs see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from .catalog import registry
+from .catalog.database import DEFAULT_URL, Database
+from .catalog.registry import TableEntry
+from .migrate.importer import DEFAULT_BATCH_SIZE, ImportReport, Listener, import_table
+from .migrate.rollback import RollbackCheck, RollbackReport, rollback, verify_rollback
+from .migrate.validate import ValidationReport, validate
+
+
+def connect(url: str = DEFAULT_URL) -> Catalog:
+    """Returns the catalog in a database. Nothing is opened before it is needed, nothing is made before it is written.
+
+    Args:
+        url: `sqlite:///file.db` or `postgresql://user:password@host/database`, query options included.
+
+    Raises:
+        ArgumentError: not a URL, or a kind of database that we don't know.
+    """
+    return Catalog(Database(url))
+
+
+class Catalog:
+    """A catalog of Delta tables in a SQL database; a context manager that closes its connections.
+
+    Every method raises CatalogError where the database refuses.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @property
+    def url(self) -> str:
+        """The database's URL, without its password."""
+        return self._database.where
+
+    def import_table(
+        self,
+        location: str,
+        table_id: str | None = None,
+        *,
+        batch_size: int = DEFAULT_BATCH_SIZE,
+        resume: bool = False,
+        listener: Listener | None = None,
+    ) -> ImportReport:
+        """Imports every version that a table's log can rebuild; see `migrate.importer.import_table`.
+
+        Raises:
+            LogError, StorageError: the log can't be read.
+            TableExistsError, TableBusyError: the table is there already, or being imported.
+        """
+        return import_table(self._database, location, table_id, batch_size=batch_size, resume=resume, listener=listener)
+
+    def sync(self, table_id: str) -> ImportReport:
+        """Takes in what a table's log has grown by.
+
+        Raises:
+            TableNotFoundError, ImportIncompleteError: there is no such table, or its import has not completed.
+            LogChangedError: the log is not the one that was imported.
+        """
+        with self._database.reading() as connection:
+            entry = registry.readable(connection, table_id)
+        return import_table(self._database, entry.location, table_id, resume=True)
+
+    def validate(
+        self,
+        table_id: str,
+        *,
+        all_versions: bool = False,
+        listener: Callable[[int, int], None] | None = None,
+    ) -> ValidationReport:
+        """Compares a table with its log as an independent reader sees it; by default at the newest version.
+
+        Raises:
+            TableNotFoundError, ImportIncompleteError: there is no such table, or its import has not completed.
+            LogError, StorageError: the log can't be read.
+        """
+        with self._database.reading() as connection:
+            entry = registry.readable(connection, table_id)
+        return validate(self._database, entry.location, table_id, all_versions=all_versions, listener=listener)
+
+    def verify_rollback(self, table_id: str) -> RollbackCheck:
+        """Finds out whether a table could be read from its log if the catalog forgot it.
+
+        Raises:
+            TableNotFoundError: there is no such table.
+        """
+        return verify_rollback(self._database, table_id)
+
+    def rollback(self, table_id: str) -> RollbackReport:
+        """Forgets a table, after it has been verified that its log is all there.
+
+        Raises:
+            RollbackUnsafeError: it isn't.
+            TableNotFoundError, TableBusyError: there is no such table, or it is being imported.
+        """
+        return rollback(self._database, table_id)
+
+    def tables(self) -> list[TableEntry]:
+        """Returns the tables that can be read, by table id; none where there is no catalog yet."""
+        if not self._database.has_catalog():
+            return []
+        with self._database.reading() as connection:
+            return registry.entries(connection)
+
+    def close(self) -> None:
+        """Closes every connection; the catalog opens new ones when it is used again."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Catalog({self.url!r})"

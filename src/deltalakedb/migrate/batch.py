@@ -1,0 +1,256 @@
+"""Many tables → the catalog, several at once."""
+
+from __future__ import annotations
+
+import fnmatch
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..catalog import registry
+from ..catalog.database import Database
+from ..catalog.registry import TableEntry, TableStatus
+from ..errors import ArgumentError, DeltaLakeDBError, LocationNotFoundError
+from ..log.store import open_store
+from .assess import Assessment, assess
+from .discover import FoundTable, discover
+from .importer import DEFAULT_BATCH_SIZE, ImportReport, Listener, Progress, default_table_id, import_table
+from .workers import Lost, run_jobs
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TableOutcome:
+    """A table that was not imported: `status` is "failed" or "skipped", `error` says why."""
+
+    table_id: str
+    location: str
+    status: str
+    error: str
+
+
+Outcome = ImportReport | Assessment | TableOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """What became of each table, in the order of their locations."""
+
+    tables: tuple[Outcome, ...]
+    completed: int
+    failed: int
+    skipped: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchProgress:
+    """How far a batch has come: `outcome` is set when a table has just ended, `running` says what goes on."""
+
+    done: int
+    total: int
+    outcome: Outcome | None
+    running: tuple[Progress, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TableJob:
+    """What a worker has to do."""
+
+    database_url: str
+    location: str
+    table_id: str
+    batch_size: int
+    dry_run: bool
+
+
+def batch_import(
+    database_url: str,
+    path: str | None = None,
+    *,
+    batch_size: int = DEFAULT_BATCH_SIZE,
+    parallel: int = 1,
+    exclude: Sequence[str] = (),
+    from_file: str | None = None,
+    dry_run: bool = False,
+    listener: Callable[[BatchProgress], None] | None = None,
+) -> BatchReport:
+    """Imports every table below `path`, or those that `from_file` lists, going on past failures.
+
+    Interrupted imports are completed, grown tables taken in, and complete ones that are unchanged skipped, so that a
+    second run does only what the first has left. With `dry_run` nothing is changed and every table is assessed.
+
+    Args:
+        database_url: where the catalog is.
+        path: what to search; with `from_file` what its relative lines are below.
+        batch_size: files a transaction.
+        parallel: tables at once, each in a process of its own; 1 stays in this process.
+        exclude: globs on a table's id or its location below `path`; a plain word matches as a part.
+        from_file: a text file with one location a line; empty lines and those that begin with # don't count.
+        dry_run: assess only.
+        listener: called for every table that ends, and while they are read.
+
+    Raises:
+        ArgumentError: neither path nor list, or a number below 1.
+        LocationNotFoundError: `path` or `from_file` is not there.
+        CatalogError: the database refuses.
+    """
+    if parallel < 1 or batch_size < 1:
+        name, value = ("parallel", parallel) if parallel < 1 else ("batch size", batch_size)
+        raise ArgumentError(f"The {name} must be at least 1, not {value}")
+    database = Database(database_url)
+    found = _listed(path, from_file) if from_file is not None else _discovered(path)
+    wanted = [table for table in found if not _excluded(table, path, exclude)]
+    known = _Known.of(database)
+    database.close()
+    run = _Run(len(wanted), listener)
+    jobs = [
+        TableJob(database_url, table.location, table_id, batch_size, dry_run)
+        for table, table_id in zip(wanted, known.table_ids(wanted, path), strict=True)
+        if not run.settled(table, table_id, None if dry_run else known.unchanged(table))
+    ]
+    run_jobs(jobs, _work, parallel=parallel, on_progress=run.progressed, on_result=run.ended)
+    return run.report()
+
+
+# ---- which tables
+
+
+def _discovered(path: str | None) -> list[FoundTable]:
+    if path is None:
+        raise ArgumentError("Nothing to import.", "Give a folder, or a list of locations with --from-file.")
+    return list(discover(path, recursive=True))
+
+
+def _listed(path: str | None, from_file: str) -> list[FoundTable]:
+    try:
+        lines = Path(from_file).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError as error:
+        raise LocationNotFoundError(f"Not found: {from_file}", "Check the path of the list.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArgumentError(f"The list {from_file} can't be read: {error}") from error
+    locations = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    full = [line if path is None or "://" in line else str(Path(path, line)) for line in locations]
+    return [_listed_table(location) for location in dict.fromkeys(full)]
+
+
+def _listed_table(location: str) -> FoundTable:
+    """A line of the list; what is wrong with it shows when its turn comes."""
+    try:
+        return next(iter(discover(location)), FoundTable(default_table_id(location), location, None, None))
+    except DeltaLakeDBError as error:
+        return FoundTable(default_table_id(location), location, None, None, error.message)
+
+
+def _excluded(table: FoundTable, path: str | None, patterns: Iterable[str]) -> bool:
+    names = (table.table_id, _below(table.location, path))
+    for pattern in patterns:
+        glob = pattern if any(mark in pattern for mark in "*?[") else f"*{pattern}*"
+        if any(fnmatch.fnmatchcase(name, glob) for name in names):
+            return True
+    return False
+
+
+def _below(location: str, path: str | None) -> str:
+    root = "" if path is None else open_store(path).location
+    return location.removeprefix(root).strip("/") or location
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the catalog holds before the batch begins."""
+
+    statuses: dict[str, TableStatus] = field(default_factory=dict)
+    entries: dict[str, TableEntry] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, database: Database) -> _Known:
+        if not database.has_catalog():
+            return cls()
+        with database.reading() as connection:
+            statuses = {status.table_id: status for status in registry.statuses(connection)}
+            return cls(statuses, {entry.location: entry for entry in registry.entries(connection)})
+
+    def unchanged(self, table: FoundTable) -> str | None:
+        """Returns why a table needs nothing; None where it does."""
+        entry = self.entries.get(table.location)
+        if entry is None or table.version != entry.version:
+            return None
+        status = self.statuses[entry.table_id].status
+        return f"complete and unchanged at version {entry.version}" if status == registry.COMPLETED else None
+
+    def table_ids(self, tables: Sequence[FoundTable], path: str | None) -> list[str]:
+        """Returns an id for each table: the one it has already, else its last part, else (taken) its whole place."""
+        own = {status.location: table_id for table_id, status in self.statuses.items()}
+        names = Counter(table.table_id for table in tables)
+        ids = []
+        for table in tables:
+            holder = self.statuses.get(table.table_id)
+            taken = names[table.table_id] > 1 or (holder is not None and holder.location != table.location)
+            ids.append(own.get(table.location) or (_below(table.location, path) if taken else table.table_id))
+        return ids
+
+
+# ---- their import
+
+
+def _work(job: TableJob, listener: Listener) -> Outcome:
+    database = Database(job.database_url)
+    try:
+        if job.dry_run:
+            return assess(database, job.location, job.table_id, listener=listener)
+        return import_table(
+            database, job.location, job.table_id, batch_size=job.batch_size, resume=True, listener=listener
+        )
+    except DeltaLakeDBError as error:
+        return TableOutcome(job.table_id, job.location, "failed", database.scrub(error.message))
+    except Exception as error:  # a mistake of ours in one table must not keep the others out
+        logger.exception("%s", job.location)
+        return TableOutcome(job.table_id, job.location, "failed", database.scrub(f"{type(error).__name__}: {error}"))
+    finally:
+        database.close()
+
+
+class _Run:
+    """Collects outcomes, and tells the listener."""
+
+    def __init__(self, total: int, listener: Callable[[BatchProgress], None] | None) -> None:
+        self._total = total
+        self._listener = listener
+        self._outcomes: list[Outcome] = []
+        self._running: dict[str, Progress] = {}
+
+    def settled(self, table: FoundTable, table_id: str, why: str | None) -> bool:
+        """Notes a table that needs no import; tells whether it is one."""
+        if why is not None:
+            self._end(TableOutcome(table_id, table.location, "skipped", why))
+        return why is not None
+
+    def progressed(self, progress: Progress) -> None:
+        """Notes how far a table has come."""
+        self._running[progress.table_id] = progress
+        self._tell(None)
+
+    def ended(self, job: TableJob, result: Outcome | Lost) -> None:
+        """Notes what became of a table."""
+        self._running.pop(job.table_id, None)
+        if isinstance(result, Lost):
+            result = TableOutcome(job.table_id, job.location, "failed", result.reason)
+        self._end(result)
+
+    def report(self) -> BatchReport:
+        """Returns what became of all tables."""
+        outcomes = sorted(self._outcomes, key=lambda outcome: outcome.location)
+        count = Counter(o.status if isinstance(o, TableOutcome) else "completed" for o in outcomes)
+        return BatchReport(tuple(outcomes), count["completed"], count["failed"], count["skipped"])
+
+    def _end(self, outcome: Outcome) -> None:
+        self._outcomes.append(outcome)
+        self._tell(outcome)
+
+    def _tell(self, outcome: Outcome | None) -> None:
+        if self._listener is not None:
+            running = tuple(self._running.values())
+            self._listener(BatchProgress(len(self._outcomes), self._total, outcome, running))

@@ -1,0 +1,71 @@
+"""Delta tables below a location."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..errors import LocationNotFoundError, LogError, NotADeltaTableError, StorageError
+from ..log.path import LOG_FOLDER
+from ..log.reader import open_log, plan
+from ..log.store import Store, open_store
+from .importer import default_table_id
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTable:
+    """A table and the versions that its log can rebuild; without versions, `problem` says why it can rebuild none."""
+
+    table_id: str
+    location: str
+    version: int | None
+    first_version: int | None
+    problem: str | None = None
+
+
+def discover(path: str, *, recursive: bool = False) -> Iterator[FoundTable]:
+    """Yields the Delta tables at `path` and directly below it, or with `recursive` anywhere below it, by location.
+
+    Nothing is looked for inside a table. An empty `_delta_log` is no table.
+
+    Raises:
+        LocationNotFoundError, PermissionDeniedError, StorageError: `path` itself can't be listed.
+    """
+    yield from _below(open_store(path), depth=None if recursive else 1, above=())
+
+
+def _below(store: Store, depth: int | None, above: tuple[str, ...]) -> Iterator[FoundTable]:
+    folders = store.list().folders
+    if LOG_FOLDER in folders:
+        table = _table(store)
+        if table is not None:
+            yield table
+            return
+    if depth == 0 or store.canonical in above:  # a link that leads back up would be followed for ever
+        return
+    for folder in folders:
+        if folder != LOG_FOLDER:
+            yield from _child(store.child(folder), depth, (*above, store.canonical))
+
+
+def _child(store: Store, depth: int | None, above: tuple[str, ...]) -> Iterator[FoundTable]:
+    try:
+        yield from _below(store, None if depth is None else depth - 1, above)
+    except LocationNotFoundError:
+        logger.info("gone while we looked: %s", store.location)
+    except StorageError as error:
+        logger.warning("passed over: %s", error.message)
+
+
+def _table(store: Store) -> FoundTable | None:
+    table_id = default_table_id(store.location)
+    try:
+        segment = plan(open_log(store))
+    except NotADeltaTableError:
+        return None
+    except LogError as error:
+        return FoundTable(table_id, store.location, None, None, error.message)
+    return FoundTable(table_id, store.location, segment.version, segment.first_version)

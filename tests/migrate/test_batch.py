@@ -1,0 +1,193 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from deltalakedb.catalog import registry
+from deltalakedb.catalog.database import Database
+from deltalakedb.errors import ArgumentError, LocationNotFoundError
+from deltalakedb.migrate.batch import BatchReport, batch_import
+from deltalakedb.migrate.importer import import_table
+from tests.support.lake import many_files_table
+from tests.support.logs import LogBuilder, add, metadata, protocol
+
+
+def table(root: Path, commits: int = 2) -> LogBuilder:
+    log = LogBuilder(root)
+    log.commit(protocol(), metadata(), add("0.parquet"))
+    for number in range(1, commits):
+        log.commit(add(f"{number}.parquet"))
+    return log
+
+
+def outcomes(report: BatchReport) -> dict[str, str]:
+    return {outcome.table_id: outcome.status for outcome in report.tables}
+
+
+def versions(url: str) -> dict[str, int]:
+    database = Database(url)
+    with database.reading() as connection:
+        found = {entry.table_id: entry.version for entry in registry.entries(connection)}
+    database.close()
+    return found
+
+
+@pytest.fixture
+def lake(tmp_path):
+    for name in ("orders", "sales", "sales_test", "deep/er/items"):
+        table(tmp_path / "lake" / name)
+    return tmp_path / "lake"
+
+
+@pytest.mark.parametrize("parallel", [1, 2])
+def test_imports_every_table_below_the_path(database_url, lake, parallel):
+    report = batch_import(database_url, str(lake), parallel=parallel)
+    assert (report.completed, report.failed, report.skipped) == (4, 0, 0)
+    assert versions(database_url) == {"orders": 1, "sales": 1, "sales_test": 1, "items": 1}
+
+
+def test_goes_on_past_failures_and_a_rerun_does_only_what_is_left(database_url, lake):
+    broken = lake / "orders" / "_delta_log" / "00000000000000000001.json"
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[:-9])
+    first = batch_import(database_url, str(lake), parallel=2)
+    assert (first.completed, first.failed, first.skipped) == (3, 1, 0)
+    assert [o.error for o in first.tables if o.status == "failed"] == [
+        "00000000000000000001.json, line 1: the action is cut off"
+    ]
+    broken.write_bytes(whole)
+    second = batch_import(database_url, str(lake))
+    assert outcomes(second) == {"orders": "completed", "sales": "skipped", "sales_test": "skipped", "items": "skipped"}
+
+
+def test_takes_in_what_complete_tables_have_grown_by(sqlite_url, lake):
+    batch_import(sqlite_url, str(lake))
+    LogBuilder(lake / "sales", version=2).commit(add("new.parquet"))
+    report = batch_import(sqlite_url, str(lake))
+    assert (report.completed, report.skipped) == (1, 3)
+    assert versions(sqlite_url)["sales"] == 2
+
+
+@pytest.mark.parametrize(
+    ("exclude", "left"),
+    [
+        (["test"], {"orders", "sales", "items"}),
+        (["sales*"], {"orders", "items"}),
+        (["deep/*"], {"orders", "sales", "sales_test"}),
+        (["er"], {"sales", "sales_test"}),
+        (["orders", "item?"], {"sales", "sales_test"}),
+    ],
+)
+def test_excludes_by_glob_and_by_plain_word(sqlite_url, lake, exclude, left):
+    report = batch_import(sqlite_url, str(lake), exclude=exclude)
+    assert set(outcomes(report)) == left
+
+
+def test_a_dry_run_assesses_all_and_changes_nothing(lake, tmp_path):
+    (lake / "sales" / "_delta_log" / "00000000000000000000.json").unlink()
+    report = batch_import(f"sqlite:///{tmp_path}/new.db", str(lake), dry_run=True)
+    assert (report.completed, report.failed) == (3, 1)
+    assert outcomes(report)["orders"] == "would import"
+    assert [path.name for path in tmp_path.iterdir()] == ["lake"]
+
+
+def test_tables_of_one_name_are_told_apart_by_their_places(database_url, tmp_path):
+    for place in ("a/orders", "b/orders", "b/items"):
+        table(tmp_path / place)
+    batch_import(database_url, str(tmp_path))
+    assert set(versions(database_url)) == {"a/orders", "b/orders", "items"}
+    again = batch_import(database_url, str(tmp_path))
+    assert again.skipped == 3
+
+
+def test_a_table_imported_by_hand_keeps_its_id(sqlite_url, lake):
+    database = Database(sqlite_url)
+    import_table(database, str(lake / "orders"), "by_hand")
+    database.close()
+    report = batch_import(sqlite_url, str(lake))
+    assert outcomes(report)["by_hand"] == "skipped"
+    assert "orders" not in versions(sqlite_url)
+
+
+def test_takes_locations_from_a_file(sqlite_url, lake, tmp_path):
+    names = tmp_path / "list.txt"
+    names.write_text(f"# the daily ones\n{lake}/orders\n\n{lake}/nowhere\n{lake}/orders\n")
+    report = batch_import(sqlite_url, from_file=str(names))
+    assert outcomes(report) == {"orders": "completed", "nowhere": "failed"}
+    names.write_text("sales\n")
+    assert outcomes(batch_import(sqlite_url, str(lake), from_file=str(names))) == {"sales": "completed"}
+
+
+def test_refuses_what_cannot_be(sqlite_url, tmp_path):
+    with pytest.raises(ArgumentError, match="parallel must be at least 1"):
+        batch_import(sqlite_url, str(tmp_path), parallel=0)
+    with pytest.raises(ArgumentError, match="batch size must be at least 1"):
+        batch_import(sqlite_url, str(tmp_path), batch_size=0)
+    with pytest.raises(ArgumentError, match="Nothing to import"):
+        batch_import(sqlite_url)
+    with pytest.raises(LocationNotFoundError, match="nowhere"):
+        batch_import(sqlite_url, str(tmp_path / "nowhere"))
+
+
+_SLOWLY = """
+import sys
+from deltalakedb.migrate.batch import batch_import
+if __name__ == "__main__":
+    batch_import(sys.argv[1], sys.argv[2], batch_size=1, parallel=2, listener=lambda p: print(p.done, flush=True))
+"""
+
+
+def test_an_interrupted_batch_says_so_in_the_catalog_and_a_rerun_completes_it(database_url, tmp_path):
+    for name in ("a", "b"):
+        many_files_table(tmp_path / "lake" / name, files=3_000, commits=3)
+    script = tmp_path / "slowly.py"
+    script.write_text(_SLOWLY)
+    arguments = [sys.executable, str(script), database_url, str(tmp_path / "lake")]
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
+    assert process.stdout is not None
+    process.stdout.readline()
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    process.wait(60)
+    process.stdout.close()
+    database = Database(database_url)
+    with database.reading() as connection:
+        ended = {status.status: status.error_message for status in registry.statuses(connection)}
+    assert set(ended) <= {"interrupted", "completed"}, ended
+    database.close()
+    report = batch_import(database_url, str(tmp_path / "lake"), parallel=2)
+    assert report.failed == 0
+    assert versions(database_url) == {"a": 2, "b": 2}
+
+
+def test_a_worker_that_is_killed_costs_its_table_only(sqlite_url, tmp_path):
+    many_files_table(tmp_path / "lake" / "big", files=4_000, commits=2)
+    for number in range(3):
+        table(tmp_path / "lake" / f"small{number}")
+    script = tmp_path / "slowly.py"
+    script.write_text(_SLOWLY)
+    arguments = [sys.executable, str(script), sqlite_url, str(tmp_path / "lake")]
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    owner = _owner_of(sqlite_url, "big")
+    os.kill(owner, signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert versions(sqlite_url) == {"small0": 1, "small1": 1, "small2": 1}
+    assert batch_import(sqlite_url, str(tmp_path / "lake")).completed == 1
+
+
+def _owner_of(url: str, table_id: str) -> int:
+    """Waits until a process works on the table; returns its number."""
+    database = Database(url)
+    for _ in range(600):
+        if database.has_catalog():
+            with database.reading() as connection:
+                status = registry.status_of(connection, table_id)
+            if status is not None and status.rows_loaded > 10 and status.owner is not None:
+                database.close()
+                return int(status.owner.split("/")[-2])
+        time.sleep(0.05)
+    raise AssertionError("nobody took the table")
