@@ -13,6 +13,7 @@
     │   ├── LocationNotFoundError       nothing is there
     │   ├── PermissionDeniedError       it is there, but not for us (also raised for databases)
     │   └── DiskFullError               no space is left (also raised for databases)
+    ├── RollbackUnsafeError           the log alone would not give back what the catalog has
     └── CatalogError                  the SQL database refuses
         ├── DatabaseConnectionError     it can't be reached, or doesn't let us in
         ├── DatabaseBusyError           another writer holds it
@@ -93,6 +94,20 @@ class PermissionDeniedError(StorageError):
 
 class DiskFullError(StorageError):
     """No space is left where a file or a database has to be written."""
+
+
+class RollbackUnsafeError(DeltaLakeDBError):
+    """The log alone would not give back what the catalog has.
+
+    Args:
+        check: what was found, a `RollbackCheck`.
+    """
+
+    exit_code = 3
+
+    def __init__(self, message: str, hint: str | None = None, *, check: object = None) -> None:
+        super().__init__(message, hint)
+        self.check = check
 
 
 class CatalogError(DeltaLakeDBError):

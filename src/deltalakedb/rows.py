@@ -14,6 +14,7 @@ class FileLifetime(NamedTuple):
     """A file from the version that added it up to the version that removed it: one row of `delta_files`.
 
     `added_version` is None for a tombstone whose file predates the floor, or was never added.
+    `partition_key` is the same for equal `partition_values`, None where there are none.
     `removal` is what the remove action says beyond the row: {"fields": {…}, "same": [names equal to the add's]}.
     Sizes are in bytes, times in milliseconds since the epoch. JSON columns hold JSON text as in the log.
     """
@@ -37,6 +38,7 @@ class FileLifetime(NamedTuple):
     extra: str | None
     removal: str | None
     key_hash: int
+    partition_key: int | None
 
 
 class CommitRow(NamedTuple):

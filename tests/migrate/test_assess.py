@@ -53,9 +53,7 @@ def test_estimates_the_size_within_a_factor_of_two(tmp_path):
 
 def test_names_the_features_that_it_finds(tmp_path):
     log = LogBuilder(tmp_path / "t")
-    features = protocol(
-        3, 7, readerFeatures=["deletionVectors"], writerFeatures=["deletionVectors", "domainMetadata"]
-    )
+    features = protocol(3, 7, readerFeatures=["deletionVectors"], writerFeatures=["deletionVectors", "domainMetadata"])
     log.commit(features, metadata(configuration={"delta.appendOnly": "true"}), add("a.parquet"))
     log.commit(remove("a.parquet"), add("a.parquet", deletionVector=dv()))
     assert assess(Database(f"sqlite:///{tmp_path}/c.db"), str(tmp_path / "t")).features == (

@@ -10,9 +10,10 @@ from sqlalchemy import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError as UrlError
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
 
-from ..errors import ArgumentError, CatalogError, DatabaseConnectionError
+from ..errors import ArgumentError, CatalogError, DatabaseConnectionError, DeltaLakeDBError
 from . import upgrade
 from .dialects import dialect_for
+from .secrets import Secrets
 
 DEFAULT_URL = "sqlite:///deltalakedb.db"
 
@@ -31,6 +32,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = _parse(url)
+        self._secrets = Secrets.of([url])
         self.dialect = dialect_for(self.url.drivername)
         self._ready = False  # the tables are there and of this release
         if self.dialect.name == "sqlite" and self.url.database in (None, "", ":memory:"):
@@ -39,12 +41,18 @@ class Database:
     @property
     def where(self) -> str:
         """The URL for people: without its password."""
-        return self.url.render_as_string(hide_password=True)
+        return self.scrub(self.url.render_as_string(hide_password=True))
 
     def scrub(self, text: str) -> str:
         """Returns a text without the password, should it be in there."""
-        password = self.url.password
-        return text.replace(str(password), "***") if password else text
+        return self._secrets.scrub(text)
+
+    def describe(self, error: BaseException) -> str:
+        """Returns what went wrong in one line, in our words where it was the database, without the password."""
+        if isinstance(error, DBAPIError):
+            error = error.orig or error
+        ours = error if isinstance(error, DeltaLakeDBError) else self.dialect.explain(error, self.where)
+        return self.scrub(f"{type(error).__name__}: {error}" if ours is None else ours.message)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -106,6 +114,8 @@ class Database:
     def _errors(self) -> Iterator[None]:
         try:
             yield
+        except DeltaLakeDBError:
+            raise
         except DBAPIError as error:
             raise self._ours(error.orig or error) from error
         except SQLAlchemyError as error:
@@ -126,11 +136,15 @@ class Database:
 
 
 def _parse(url: str) -> URL:
+    parsed: URL | None
     try:
         parsed = make_url(url)
-    except (UrlError, NoSuchModuleError, ValueError) as error:
+    except (UrlError, NoSuchModuleError, ValueError):
+        parsed = None  # the error is not passed on: it may quote the password
+    if parsed is None or "@" in (parsed.host or ""):
         raise ArgumentError(
             "The database URL can't be understood.",
-            "It has the form postgresql://user:password@host:port/database or sqlite:///path/to/file.db.",
-        ) from error
-    return parsed
+            "It has the form postgresql://user:password@host:port/database or sqlite:///path/to/file.db; "
+            "in a password, write @ as %40 and / as %2F.",
+        )
+    return parsed.set(drivername=parsed.drivername.lower())

@@ -6,10 +6,12 @@ import os
 import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import psutil
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from ..errors import ImportIncompleteError, TableBusyError, TableExistsError, TableNotFoundError
 from .schema import ROW_TABLES, delta_files, delta_tables, migration_status
@@ -66,7 +68,12 @@ def now() -> datetime:
 
 def this_process() -> str:
     """Returns who we are: host, process, and when that process started (process numbers come again)."""
-    return f"{socket.gethostname()}/{os.getpid()}/{psutil.Process().create_time():.2f}"
+    return _process(os.getpid())
+
+
+@cache
+def _process(pid: int) -> str:
+    return f"{socket.gethostname()}/{pid}/{psutil.Process(pid).create_time():.2f}"
 
 
 def is_alive(owner: str | None, heartbeat_at: datetime | None) -> bool:
@@ -76,7 +83,10 @@ def is_alive(owner: str | None, heartbeat_at: datetime | None) -> bool:
     host, pid, started = owner.rsplit("/", 2)
     if host == socket.gethostname():
         try:
-            return bool(abs(psutil.Process(int(pid)).create_time() - float(started)) < 1)
+            process = psutil.Process(int(pid))
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return False  # dead, though its parent hasn't noticed
+            return bool(abs(process.create_time() - float(started)) < 1)
         except psutil.NoSuchProcess:
             return False
     return now() - heartbeat_at < STALE_AFTER
@@ -175,19 +185,21 @@ def claim(connection: Connection, table_id: str, location: str, *, resume: bool)
         "heartbeat_at": now(),
     }
     if before is None:
-        connection.execute(
-            insert(migration_status).values(
-                table_id=table_id,
-                started_at=now(),
-                files_processed=0,
-                commits_processed=0,
-                rows_loaded=0,
-                **values,
-            )
-        )
+        delete_rows(connection, table_id)  # what a shell without foreign keys may have left
+        _insert_status(connection, table_id, **values)
     else:
         record(connection, table_id, **values)
     return before
+
+
+def _insert_status(connection: Connection, table_id: str, **values: Any) -> None:
+    zeros = {"files_processed": 0, "commits_processed": 0, "rows_loaded": 0}
+    try:
+        connection.execute(insert(migration_status).values(table_id=table_id, started_at=now(), **zeros, **values))
+    except IntegrityError as error:
+        raise TableBusyError(
+            f"{table_id!r} is being imported by another process, which was faster", "Wait for it to finish."
+        ) from error
 
 
 def _check_claim(connection: Connection, before: TableStatus, location: str, *, resume: bool) -> None:
@@ -211,6 +223,19 @@ def _check_claim(connection: Connection, before: TableStatus, location: str, *, 
 def record(connection: Connection, table_id: str, **values: Any) -> None:
     """Updates a table's row in `migration_status`."""
     connection.execute(update(migration_status).where(migration_status.c.table_id == table_id).values(**values))
+
+
+def hold(connection: Connection, table_id: str, **values: Any) -> None:
+    """Updates the row of a table that this process has claimed, as `record` does.
+
+    Raises:
+        TableBusyError: another process has deleted it since, or took this one for dead and went on in its place.
+    """
+    mine = and_(migration_status.c.table_id == table_id, migration_status.c.owner == this_process())
+    if not connection.execute(update(migration_status).where(mine).values(**values)).rowcount:
+        raise TableBusyError(
+            f"{table_id!r} was deleted or taken over by another process", "`deltalakedb migration-status` says by whom."
+        )
 
 
 def complete(connection: Connection, entry: TableEntry) -> None:

@@ -21,8 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
 )
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.types import TypeEngine, UserDefinedType
 
 SCHEMA_VERSION = 1
 """Moves with every change of the tables below; catalog/upgrade.py knows the way from each older one."""
@@ -32,7 +31,17 @@ MAX_TABLE_ID = 255
 
 schema = MetaData()
 
-Json: TypeEngine[str] = Text().with_variant(postgresql.JSON(), "postgresql")
+
+class _JsonText(UserDefinedType[str]):
+    """PostgreSQL's `json`, given and taken as text. SQLAlchemy's own would encode our text a second time."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        return "JSON"
+
+
+Json: TypeEngine[str] = Text().with_variant(_JsonText(), "postgresql")
 """JSON as text, letter by letter as in the log. In PostgreSQL `json`, which keeps the text; `jsonb` would not."""
 
 Time = DateTime(timezone=True)
@@ -116,6 +125,7 @@ delta_files = Table(
     Column("extra", Json),
     Column("removal", Json),
     Column("key_hash", BigInteger, nullable=False),
+    Column("partition_key", BigInteger),
 )
 # Paths are too long to index: over 100 letters each. 8 bytes of hash find the row, the path confirms it.
 Index("delta_files_by_key", delta_files.c.table_id, delta_files.c.key_hash)
@@ -128,6 +138,8 @@ Index(
     sqlite_where=_live,
     postgresql_where=_live,
 )
+# Partitions are few beside files: a predicate is evaluated on them, and its files are found by their key.
+Index("delta_files_by_partition", delta_files.c.table_id, delta_files.c.partition_key)
 
 delta_commits = Table(
     "delta_commits",

@@ -86,29 +86,42 @@ def decode_actions(chunks: Iterable[bytes], name: str) -> Iterator[Actions]:
     for piece in pieces:
         try:
             yield _fast(piece)
-        except _DECODE_ERRORS as error:
-            if "truncated" in str(error):
-                whole = piece + b"".join(pieces)  # a value over many lines may go on in the next piece
-                yield _patient(whole, name, lines_before)
-            else:
-                yield _patient(piece, name, lines_before)
+        except _DECODE_ERRORS:
+            # A value over many lines may go on in the next piece.
+            whole = b"".join((piece, *pieces)) if _is_cut_off(piece) else piece
+            yield _patient(whole, name, lines_before)
         lines_before += piece.count(b"\n")
 
 
 def _whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Yields the bytes cut at ends of lines only, without a byte-order mark."""
     rest: list[bytes] = []
-    for number, chunk in enumerate(chunks):
-        text = chunk.removeprefix(_BYTE_ORDER_MARK) if number == 0 else chunk
-        end = text.rfind(b"\n") + 1
+    mark = _BYTE_ORDER_MARK
+    for chunk in chunks:
+        end = chunk.rfind(b"\n") + 1
         if end:
-            yield b"".join((*rest, text[:end]))
-            rest = []
-        rest.append(text[end:])
-    yield b"".join(rest)
+            yield b"".join((*rest, chunk[:end])).removeprefix(mark)
+            rest, mark = [], b""
+        rest.append(chunk[end:])
+    yield b"".join(rest).removeprefix(mark)
+
+
+def _is_cut_off(piece: bytes) -> bool:
+    try:
+        _OBJECTS.decode_lines(piece)
+    except _DECODE_ERRORS as error:
+        return "truncated" in str(error)
+    return False
+
+
+def _check_encoding(piece: bytes) -> None:
+    """Raises UnicodeDecodeError where it is not UTF-8: the decoder skips over what it needn't build."""
+    if not piece.isascii():
+        piece.decode()
 
 
 def _fast(piece: bytes) -> Actions:
+    _check_encoding(piece)
     actions = Actions()
     add, remove, others = actions.adds.append, actions.removes.append, actions.others
     for line in _LINES.decode_lines(piece):
@@ -138,7 +151,11 @@ def _named(line: _Line) -> Iterator[NamedAction]:
 
 def _patient(piece: bytes, name: str, lines_before: int) -> Actions:
     try:
+        _check_encoding(piece)
         values = _OBJECTS.decode_lines(piece)
+    except UnicodeDecodeError as error:
+        line = lines_before + piece.count(b"\n", 0, error.start) + 1
+        raise _corrupt(name, line, f"not UTF-8 ({error.reason})") from error
     except _DECODE_ERRORS as error:
         line, reason = _first_error(piece, error)
         raise _corrupt(name, lines_before + line, reason) from error
@@ -213,26 +230,32 @@ def _line_of_value(piece: bytes, number: int) -> int:
 
 def _scan(piece: bytes) -> Iterator[tuple[int, int, str | None]]:
     """Yields the line and number of each value, and what is wrong with it; slow, for messages only."""
-    text = piece.decode("utf-8", "replace")
-    decoder, position, number = json.JSONDecoder(), 0, 0
-    while (position := _skip_blank(text, position)) < len(text):
-        line = text.count("\n", 0, position) + 1
+    text = piece.decode()
+    decoder, line, end, number = json.JSONDecoder(), 1, 0, 0
+    while (begin := _skip_blank(text, end)) < len(text):
+        line += text.count("\n", end, begin)
         try:
-            value, position = decoder.raw_decode(text, position)
-        except (ValueError, RecursionError) as error:
-            at = error.lineno if isinstance(error, json.JSONDecodeError) else line
-            reason = "nested too deeply" if isinstance(error, RecursionError) else _reason(error, text)
-            yield at, number, reason
+            value, end = decoder.raw_decode(text, begin)
+        except json.JSONDecodeError as error:
+            cut = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
+            reason = "the action is cut off" if cut else f"not JSON ({error.msg}, column {error.colno})"
+            yield line if cut else error.lineno, number, reason
             return
-        yield line, number, None if isinstance(value, dict) else "not an action (a JSON object)"
+        except (ValueError, RecursionError) as error:
+            yield line, number, "nested too deeply" if isinstance(error, RecursionError) else f"not JSON ({error})"
+            return
+        yield line, number, _complaint(text[begin:end]) if isinstance(value, dict) else "not an action (a JSON object)"
+        line += text.count("\n", begin, end)
         number += 1
 
 
-def _reason(error: ValueError, text: str) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        cut = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
-        return "the action is cut off" if cut else f"not JSON ({error.msg}, column {error.colno})"
-    return f"not JSON ({error})"
+def _complaint(text: str) -> str | None:
+    """What our decoder has against an object that Python's takes: NaN, half a surrogate pair."""
+    try:
+        _OBJECTS.decode(text)
+    except _DECODE_ERRORS as error:
+        return f"not JSON ({error})"
+    return None
 
 
 def _skip_blank(text: str, position: int) -> int:

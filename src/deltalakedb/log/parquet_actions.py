@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from typing import Any, BinaryIO
 
 import msgspec
@@ -25,7 +26,16 @@ ROWS_PER_PIECE = 20_000
 _PARSED = frozenset({"stats_parsed", "partitionValues_parsed"})
 _FILE_ACTIONS: dict[str, type[Add] | type[Remove]] = {"add": Add, "remove": Remove}
 _NAMED_ACTIONS = ("protocol", "metaData", "txn", "domainMetadata")
+_FIRST_DAY, _LAST_DAY = ((day - date(1970, 1, 1)).days for day in (date.min, date.max))
+_DAY_US = 86_400_000_000
 _MANIFEST = ("checkpointMetadata", "sidecar")
+_TYPES = {
+    **dict.fromkeys(("path", "stats", "clusteringProvider"), pa.string()),
+    **dict.fromkeys(("size", "modificationTime", "deletionTimestamp"), pa.int64()),
+    **dict.fromkeys(("baseRowId", "defaultRowCommitVersion"), pa.int64()),
+    **dict.fromkeys(("dataChange", "extendedFileMetadata"), pa.bool_()),
+}
+"""What fields must have, whichever type of text or number a writer chose."""
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -114,8 +124,8 @@ def _rows(batch: pa.RecordBatch, name: str) -> list[Any]:
     """The values of a column that are not null, as JSON would have them."""
     if name not in batch.schema.names:
         return []
-    column = batch.column(name).drop_null()
-    return [plain(value, column.type) for value in column.to_pylist()]
+    column = _as_text(batch.column(name).drop_null())
+    return [plain(value, column.type) for value in _tamed(column).to_pylist()]
 
 
 def _files(column: pa.StructArray, kind: type[Add] | type[Remove]) -> list[Any]:
@@ -127,22 +137,24 @@ def _files(column: pa.StructArray, kind: type[Add] | type[Remove]) -> list[Any]:
     children = dict(zip(names, rows.flatten(), strict=True))
     parsed = children.pop("stats_parsed", None)
     known = dict(zip(kind.__struct_encode_fields__, kind.__struct_fields__, strict=True))
-    values = {known[name]: _values(children.pop(name)) for name in names if name in known and name in children}
+    fields = [name for name in names if name in known and name in children]
+    values = {known[name]: _values(children.pop(name), _TYPES.get(name)) for name in fields}
     if parsed is not None:
         values["stats"] = _stats(values.get("stats"), parsed)
     if children:
-        values["extra"] = _extras(children, len(rows))
+        values["extra"] = _extras(children)
     attributes = tuple(values)
     return [kind(**dict(zip(attributes, row, strict=True))) for row in zip(*values.values(), strict=True)]
 
 
-def _values(column: pa.Array) -> list[Any]:
+def _values(column: pa.Array, kind: pa.DataType | None) -> list[Any]:
+    if kind is not None:
+        return list(column.cast(kind).to_pylist())
+    column = _as_text(column)
     if pa.types.is_map(column.type):
         return _map_texts(column)
-    if pa.types.is_struct(column.type):
-        kind = column.type
-        return [NO_RAW if value is None else Raw(_encode(plain(value, kind))) for value in column.to_pylist()]
-    return list(column.to_pylist())
+    objects = (plain(value, column.type) for value in column.to_pylist())
+    return [Raw(_encode(value)) if value else NO_RAW for value in objects]  # a struct of nulls alone is none
 
 
 def _map_texts(column: pa.MapArray) -> list[Raw]:
@@ -164,16 +176,16 @@ def _map_texts(column: pa.MapArray) -> list[Raw]:
 def _stats(texts: list[str | None] | None, parsed: pa.StructArray) -> list[str | None]:
     """JSON statistics, rebuilt from the parsed ones where a file has no others."""
     kind = parsed.type
-    rebuilt = [None if value is None else _encode(plain(value, kind)).decode() for value in parsed.to_pylist()]
+    rebuilt = [None if value is None else _encode(plain(value, kind)).decode() for value in _tamed(parsed).to_pylist()]
     if texts is None:
         return rebuilt
     return [mine if text is None else text for text, mine in zip(texts, rebuilt, strict=True)]
 
 
-def _extras(columns: dict[str, pa.Array], length: int) -> list[Extra | None]:
+def _extras(columns: dict[str, pa.Array]) -> list[Extra | None]:
     """The fields that we don't model, as one JSON object a row; None where a row has none of them."""
     names, kinds = list(columns), [column.type for column in columns.values()]
-    rows = zip(*(column.to_pylist() for column in columns.values()), strict=True) if columns else iter([()] * length)
+    rows = zip(*(_tamed(column).to_pylist() for column in columns.values()), strict=True)
     extras: list[Extra | None] = []
     for row in rows:
         fields = {
@@ -181,6 +193,43 @@ def _extras(columns: dict[str, pa.Array], length: int) -> list[Extra | None]:
         }
         extras.append(Extra(_encode(fields).decode()) if fields else None)
     return extras
+
+
+def _as_text(column: pa.Array) -> pa.Array:
+    """The column with text in place of bytes: some writers don't say that their text is text."""
+    kind = _text_type(column.type)
+    return column if kind == column.type else column.cast(kind)
+
+
+def _text_type(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return pa.string()
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_text_type(field.type)) for field in kind])
+    if pa.types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_text_type(kind.value_type)))
+    if pa.types.is_map(kind):
+        return pa.map_(_text_type(kind.key_type), _text_type(kind.item_type))
+    return kind
+
+
+def _tamed(column: pa.Array) -> pa.Array:
+    """The column with null for times that Python doesn't know (before the year 1, after 9999), in microseconds."""
+    kind = column.type
+    if pa.types.is_struct(kind):
+        children = [_tamed(child) for child in column.flatten()]
+        return pa.StructArray.from_arrays(children, [field.name for field in kind], mask=column.is_null())
+    if pa.types.is_timestamp(kind):
+        column = column.cast(pa.timestamp("us", kind.tz), safe=False)
+        return _within(column, column.view(pa.int64()), _FIRST_DAY * _DAY_US, (_LAST_DAY + 1) * _DAY_US)
+    if pa.types.is_date32(kind):
+        return _within(column, column.view(pa.int32()), _FIRST_DAY, _LAST_DAY + 1)
+    return column
+
+
+def _within(column: pa.Array, numbers: pa.Array, start: int, stop: int) -> pa.Array:
+    known = pc.and_(pc.greater_equal(numbers, start), pc.less(numbers, stop))
+    return pc.if_else(known, column, pa.scalar(None, column.type))
 
 
 def plain(value: Any, kind: pa.DataType) -> Any:

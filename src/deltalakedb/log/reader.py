@@ -83,7 +83,9 @@ def plan(log: Log, to_version: int | None = None) -> LogSegment:
     except NotADeltaTableError as error:
         raise NotADeltaTableError(f"{error.message} in {log.location}/{LOG_FOLDER}", error.hint) from error
     except LogGapError as error:
-        raise (broken or error) from error
+        if broken is not None:
+            raise broken from error
+        raise
     raise AssertionError("candidates() ends in a segment or an error")
 
 
@@ -100,9 +102,20 @@ def _check_complete(log: Log, checkpoint: Checkpoint) -> None:
 
 def _sidecars(log: Log, file: LogFile) -> list[Sidecar]:
     if file.name.endswith(".json"):
-        return [sidecar for _, sidecars in _read_file(log, file.path) for sidecar in sidecars]
+        return _sidecars_of_manifest(log, file)
     with log.store.open(file.path) as source:
         return [_sidecar(row, file.name) for row in decode_sidecar_rows(source, file.name)]
+
+
+def _sidecars_of_manifest(log: Log, file: LogFile) -> list[Sidecar]:
+    is_manifest, sidecars = False, list[Sidecar]()
+    for actions in decode_actions(log.store.chunks(file.path), file.name):
+        names = {action.name for action in actions.others if isinstance(action, OtherAction)}
+        is_manifest = is_manifest or "checkpointMetadata" in names
+        sidecars += _take_sidecars(actions, file.name)
+    if not is_manifest:  # an empty file is good JSON lines, too
+        raise CorruptLogError(f"{file.name}: not a readable checkpoint (it has no checkpointMetadata)")
+    return sidecars
 
 
 def check_opening(log: Log, segment: LogSegment) -> None:

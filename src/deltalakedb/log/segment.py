@@ -129,7 +129,7 @@ def _segment(shelf: _Shelf, floor: int, newest: int, checkpoint: Checkpoint | No
 
 def _no_start(shelf: _Shelf, first: int) -> LogGapError:
     missing = commit_name(first - 1)
-    if any(version < first - 1 for version in (*shelf.commits, *shelf.checkpoints)):
+    if first == 1 or any(version < first - 1 for version in (*shelf.commits, *shelf.checkpoints)):
         what = f"Version {first - 1} is missing ({missing}), and no complete checkpoint at or after it makes up for it"
     else:
         what = f"Versions 0 to {first - 1} are missing, and no complete checkpoint makes up for them"

@@ -82,7 +82,16 @@ def check_table_id(table_id: str) -> str:
         raise ArgumentError(
             f"Not a table id: {table_id[:40]!r}", f"Choose one of 1 to {MAX_TABLE_ID} letters with --table-id."
         )
+    _check_text(table_id)
     return table_id
+
+
+def _check_text(text: str) -> None:
+    """Raises ArgumentError where a name from the file system is none that a database can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ArgumentError(f"Not UTF-8: {text!a}", "Rename it: a database can't hold such a name.") from error
 
 
 def import_table(
@@ -111,6 +120,7 @@ def import_table(
     begun = time.perf_counter()
     store = open_store(location)
     store.list()  # a path that isn't there leaves no trace in the catalog
+    _check_text(store.location)
     table_id = check_table_id(table_id or default_table_id(store.location))
     with database.writing() as connection:
         with connection.begin():
@@ -140,17 +150,14 @@ class _Import:
             if _was_interrupted(error):
                 self._note(registry.INTERRUPTED, "Interrupted")
                 raise KeyboardInterrupt from error
-            known = isinstance(error, DeltaLakeDBError)
-            self._note(registry.FAILED, error.message if known else f"{type(error).__name__}: {error}")
+            self._note(registry.FAILED, self.database.describe(error))
             raise
 
     def _note(self, status: str, message: str) -> None:
         # On a connection of its own: ours may be in the middle of what was interrupted.
         try:
             with self.database.transaction() as connection:
-                registry.record(
-                    connection, self.table_id, status=status, error_message=self.database.scrub(message), owner=None
-                )
+                registry.hold(connection, self.table_id, status=status, error_message=message, owner=None)
         except DeltaLakeDBError as error:
             logger.warning("The catalog could not note that the import ended (%s): %s", status, error.message)
 
@@ -218,7 +225,7 @@ class _Import:
         check_opening(log, segment)
         with self.connection.begin():
             registry.delete_rows(self.connection, self.table_id)
-            registry.record(
+            registry.hold(
                 self.connection,
                 self.table_id,
                 location=log.location,
@@ -246,7 +253,7 @@ class _Import:
     def _move_watermark(self, batch: Rows) -> None:
         columns = migration_status.c
         files = sum(1 for file in batch.files if file.added_version is not None)
-        registry.record(
+        registry.hold(
             self.connection,
             self.table_id,
             rows_loaded=columns.rows_loaded + len(batch),
@@ -268,32 +275,36 @@ class _Import:
             checkpoint_actions=others_json(replay.checkpoint_actions),
         )
         registry.complete(self.connection, entry)
-        self._record_completed(segment.version)
+        self._record_completed(segment.version, owner=registry.this_process())  # what is new comes next
         return entry
 
     def _sync(self, log: Log, entry: TableEntry) -> TableEntry:
         synced = take_in(self.database, self.connection, log, entry)
         with self.connection.begin():
-            self._record_completed(synced.version)
+            self._record_completed(synced.version, owner=None)
         return synced
 
-    def _record_completed(self, version: int) -> None:
-        registry.record(
+    def _record_completed(self, version: int, owner: str | None) -> None:
+        registry.hold(
             self.connection,
             self.table_id,
             status=registry.COMPLETED,
             version=version,
             completed_at=registry.now(),
             error_message=None,
-            owner=None,
+            owner=owner,
         )
 
 
 def _was_interrupted(error: BaseException | None) -> bool:
     """Tells whether Ctrl-C is behind an error: a driver that it stopped halfway may fail to roll back."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        seen.append(error)
         error = error.__cause__ or error.__context__
-    return error is not None
+    return False
 
 
 class Reading:
@@ -315,7 +326,10 @@ class Reading:
 
 
 def fingerprint(segment: LogSegment) -> str:
-    """Returns what tells one log's files from another's: a digest of their names and sizes."""
+    """Returns what tells one log's files from another's: a digest of their names, sizes and times.
+
+    A table that is made anew often has commits of the same names and sizes.
+    """
     files = (*segment.commits, *(segment.checkpoint.files if segment.checkpoint else ()))
-    lines = "\n".join(f"{file.name} {file.size}" for file in files)
+    lines = "\n".join(f"{file.name} {file.size} {file.modified_ms}" for file in files)
     return hashlib.blake2b(lines.encode(), digest_size=32).hexdigest()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from ..log.actions import Actions, Metadata
 from ..log.path import LogFile
-from ..log.reader import Log, read_checkpoint, read_commit
+from ..log.reader import Log, check_format, read_checkpoint, read_commit
 from ..log.segment import LogSegment
 from ..replay.backward import BackwardReplay
 from ..replay.state import CommitSource
@@ -23,7 +24,7 @@ def replayed(
         CorruptLogError, UnsupportedTableError, StorageError: a file can't be read, or not be understood.
     """
     for commit in reversed(segment.commits):
-        source = CommitSource(commit.version, commit.name, commit.modified_ms, read_commit(log, commit))
+        source = CommitSource(commit.version, commit.name, commit.modified_ms, _checked(read_commit(log, commit)))
         yield from replay.commit(source)
         if each is not None:
             each(commit)
@@ -33,3 +34,12 @@ def replayed(
             for file in segment.checkpoint.files:
                 each(file)
     yield from replay.finish()
+
+
+def _checked(pieces: Iterator[Actions]) -> Iterator[Actions]:
+    """Passes pieces on whose metadata we can follow: a table's format may change with any commit."""
+    for piece in pieces:
+        for action in piece.others:
+            if isinstance(action, Metadata):
+                check_format(action)
+        yield piece

@@ -41,13 +41,14 @@ def new_commits(log: Log, entry: TableEntry) -> tuple[LogFile, ...]:
             f"The log at {log.location} ends with version {segment.version}, the catalog has {entry.version}",
             f"The log was restored to an older state: `deltalakedb rollback {entry.table_id}`, then import it anew.",
         )
-    if segment.first_version > entry.version:
+    commits = tuple(commit for commit in segment.commits if commit.version > entry.version)
+    if len(commits) < segment.version - entry.version:
         raise LogChangedError(
             f"The log at {log.location} begins with version {segment.first_version} now, the catalog has "
             f"{entry.version}: the commits between them are gone",
             f"`deltalakedb rollback {entry.table_id}`, then import it anew.",
         )
-    return tuple(commit for commit in segment.commits if commit.version > entry.version)
+    return commits
 
 
 def check_same_table(log: Log, connection: Connection, entry: TableEntry) -> None:
@@ -146,13 +147,14 @@ def _move_on(connection: Connection, entry: TableEntry, state: CommitState, adde
     registry.complete(connection, moved)
     status = registry.status_of(connection, entry.table_id)
     if status is not None:
-        registry.record(
+        registry.hold(
             connection,
             entry.table_id,
             version=state.version,
             target_version=state.version,
             files_processed=status.files_processed + added,
             commits_processed=status.commits_processed + 1,
+            commits_total=status.commits_processed + 1,
             heartbeat_at=registry.now(),
         )
     return moved

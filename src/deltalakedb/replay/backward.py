@@ -43,6 +43,7 @@ class BackwardReplay:
         self._ends = Ends()
         self._floor_commit: CommitState | None = None
         self._floor_adds = 0
+        self._added_and_removed = set[bytes]()  # by the commit that was replayed last
 
     def __enter__(self) -> Self:
         return self
@@ -57,16 +58,16 @@ class BackwardReplay:
         state, removes, adds = CommitState(source), list[tuple[bytes, int]](), 0
         try:
             for piece in source.pieces:
-                adds += len(piece.adds)
                 rows = state.take(piece)
                 rows.files = self._begin(piece.adds, source.version, state)
+                adds += len(rows.files)
                 removes += [self._ends.spool(remove, source.version) for remove in piece.removes]
                 yield rows
         except msgspec.MsgspecError as error:
             raise CorruptLogError(f"{source.name}: {error}") from error
         rows = state.finish()
         rows.files = list(self._end(removes, source.version))
-        self.violations += state.violations
+        self.violations[:0] = state.violations  # in the order of the log
         self._floor_commit, self._floor_adds = state, adds
         yield rows
 
@@ -77,14 +78,17 @@ class BackwardReplay:
         """
         own = self._floor_commit if self._floor_commit and self._floor_commit.version == version else None
         state, confirmed = CheckpointState(version, own), 0
-        for piece in pieces:
-            rows = state.take(piece)
-            rows.files = [file for add in piece.adds if (file := self._begin_at_floor(add, version))]
-            confirmed += len(piece.adds) - len(rows.files)
-            rows.files += [
-                tombstone(remove, version) for remove in piece.removes if not self._ends.ended_at(remove, version)
-            ]
-            yield rows
+        try:
+            for piece in pieces:
+                rows = state.take(piece)
+                rows.files = [file for add in piece.adds if (file := self._begin_at_floor(add, version))]
+                confirmed += len(piece.adds) - len(rows.files)
+                rows.files += [
+                    tombstone(remove, version) for remove in piece.removes if not self._ends.ended_at(remove, version)
+                ]
+                yield rows
+        except msgspec.MsgspecError as error:
+            raise CorruptLogError(f"The checkpoint of version {version}: {error}") from error
         if own is not None and confirmed != self._floor_adds:
             self.violations.append(f"version {version}: its checkpoint lacks files that its commit adds")
         self.checkpoint_actions = state.others
@@ -121,13 +125,14 @@ class BackwardReplay:
         if end is None or end.version > version:
             self._ends.replace(key, version)
             return lifetime(add, dv_id, key, version, end)
-        if end.remove is None:
+        if end.remove is None or key in self._added_and_removed:
             return None
         self.violations.append(f"version {version}: its commit removes {add.path}, its checkpoint has it")
         return lifetime(add, dv_id, key, version)
 
     def _end(self, removes: list[tuple[bytes, int]], version: int) -> Iterator[FileLifetime]:
         """Yields tombstones for later removes of the same files, which turn out to have removed nothing."""
+        self._added_and_removed.clear()
         for key, place in reversed(removes):
             later = self._ends.get(key)
             if later is not None and later.remove is not None:
@@ -135,4 +140,5 @@ class BackwardReplay:
             elif later is not None and later.version == version:
                 path = self._ends.at(place).remove.path  # type: ignore[union-attr]
                 self.violations.append(f"version {version} adds and removes {path}; taken as added")
+                self._added_and_removed.add(key)
             self._ends.put(key, place)

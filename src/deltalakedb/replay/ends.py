@@ -13,7 +13,7 @@ from ..log.actions import Extra, Remove, key_of
 SPOOL_BYTES = 32 << 20
 """Removes wait for their adds in memory up to this size, beyond it on disk."""
 
-_encode = msgspec.json.encode
+_encode = msgspec.json.Encoder(enc_hook=str).encode  # an Extra is a str, but msgspec takes no subclasses
 
 
 class End(NamedTuple):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
 from msgspec import Raw
 
-from ..log.actions import Add, Remove, deletion_vector_id, file_key, optional_text
+from ..log.actions import Add, Int64, Remove, deletion_vector_id, file_key, optional_text
 from ..rows import FileLifetime
 from .ends import End
 
@@ -15,7 +17,7 @@ _encode = msgspec.json.encode
 
 
 class _Stats(msgspec.Struct):
-    numRecords: int | None = None  # noqa: N815 (the log's own name)
+    numRecords: Int64 | None = None  # noqa: N815 (the log's own name)
 
 
 _decode_stats = msgspec.json.Decoder(_Stats, strict=False).decode
@@ -27,7 +29,7 @@ def num_records(stats: str | None) -> int | None:
         return None
     try:
         return _decode_stats(stats).numRecords
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return None
 
 
@@ -36,8 +38,17 @@ def key_hash(key: bytes) -> int:
     return int.from_bytes(key[:8], "little", signed=True)
 
 
+@lru_cache(maxsize=10_000)
+def partition_key(partition_values: str) -> int | None:
+    """Returns what stands for partition values in an index: 64 bits of their text's hash, signed; None for none."""
+    if partition_values == "{}":
+        return None
+    return int.from_bytes(blake2b(partition_values.encode(), digest_size=8).digest(), "little", signed=True)
+
+
 def lifetime(add: Add, dv_id: str | None, key: bytes, version: int, end: End | None = None) -> FileLifetime:
     """Returns the row of a file added at `version`, and ended by `end` where that is known."""
+    partition_values = optional_text(add.partition_values) or "{}"
     file = FileLifetime(
         add.path,
         version,
@@ -50,7 +61,7 @@ def lifetime(add: Add, dv_id: str | None, key: bytes, version: int, end: End | N
         add.default_row_commit_version,
         add.clustering_provider,
         None,
-        optional_text(add.partition_values) or "{}",
+        partition_values,
         add.stats,
         None if dv_id is None else optional_text(add.deletion_vector),
         dv_id,
@@ -58,6 +69,7 @@ def lifetime(add: Add, dv_id: str | None, key: bytes, version: int, end: End | N
         add.extra,
         None,
         key_hash(key),
+        partition_key(partition_values),
     )
     return file if end is None or end.remove is None else removed(file, end.version, end.remove)
 
@@ -72,6 +84,7 @@ def removed(file: FileLifetime, version: int, remove: Remove) -> FileLifetime:
 def tombstone(remove: Remove, version: int) -> FileLifetime:
     """Returns the row of a remove, at `version` or before, whose file the log doesn't add."""
     dv_id = deletion_vector_id(remove.deletion_vector)
+    partition_values = optional_text(remove.partition_values) or "{}"
     file = FileLifetime(
         remove.path,
         None,
@@ -84,7 +97,7 @@ def tombstone(remove: Remove, version: int) -> FileLifetime:
         remove.default_row_commit_version,
         None,
         None,
-        optional_text(remove.partition_values) or "{}",
+        partition_values,
         remove.stats,
         None if dv_id is None else optional_text(remove.deletion_vector),
         dv_id,
@@ -92,6 +105,7 @@ def tombstone(remove: Remove, version: int) -> FileLifetime:
         None,
         None,
         key_hash(file_key(remove.path, dv_id)),
+        partition_key(partition_values),
     )
     return removed(file, version, remove)
 

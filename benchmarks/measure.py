@@ -1,0 +1,88 @@
+"""Whole processes, measured in turn."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import psutil
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a process: wall time in seconds, and the largest memory of its tree in bytes."""
+
+    seconds: float
+    peak_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A command to measure; `before` makes each of its runs begin in the same state."""
+
+    name: str
+    command: Sequence[str]
+    before: Callable[[], None] = lambda: None
+
+
+def in_turn(contenders: Sequence[Contender], runs: int) -> Mapping[str, list[Run]]:
+    """Runs all contenders in turn, `runs` times, after one round that doesn't count."""
+    results: dict[str, list[Run]] = {contender.name: [] for contender in contenders}
+    for round_number in range(runs + 1):
+        for contender in contenders:
+            contender.before()
+            run = run_once(contender.command)
+            if round_number:
+                results[contender.name].append(run)
+            print(f"  {contender.name}: {run.seconds:.2f} s", file=sys.stderr)
+    return results
+
+
+def run_once(command: Sequence[str]) -> Run:
+    """Runs a command to its end; its output is thrown away.
+
+    Raises:
+        RuntimeError: it failed.
+    """
+    begun = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    peak = _Peak(process.pid)
+    _, errors = process.communicate()
+    seconds = time.perf_counter() - begun
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed: {errors.decode()[-2000:]}")
+    return Run(seconds, peak.stop())
+
+
+def seconds(runs: Sequence[Run]) -> float:
+    """The median wall time."""
+    return median(run.seconds for run in runs)
+
+
+class _Peak:
+    """Looks at the memory of a process tree a hundred times a second."""
+
+    def __init__(self, pid: int) -> None:
+        self._peak = 0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, args=(pid,), daemon=True)
+        self._thread.start()
+
+    def stop(self) -> int:
+        self._ended.set()
+        self._thread.join()
+        return self._peak
+
+    def _watch(self, pid: int) -> None:
+        while not self._ended.wait(0.01):
+            try:
+                process = psutil.Process(pid)
+                tree = [process, *process.children(recursive=True)]
+                self._peak = max(self._peak, sum(each.memory_info().rss for each in tree))
+            except psutil.Error:
+                continue

@@ -1,0 +1,3 @@
+"""The command line: parses, calls the library, prints. Nothing here is imported by the rest."""
+
+from .app import main as main

@@ -1,0 +1,49 @@
+"""The command line as it was typed: what has to be known of it even where click can't parse it."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+DATABASE_VARIABLE = "DELTALAKEDB_DATABASE_URL"
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """The words after the program's name."""
+
+    words: tuple[str, ...]
+
+    @property
+    def output(self) -> str:
+        """The output that was asked for: `json`, else `text`."""
+        return "json" if self._last("--output") == "json" else "text"
+
+    @property
+    def verbose(self) -> bool:
+        """Whether details were asked for."""
+        return any(word in ("--verbose", "-v") for word in self._options())
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether the command can go on where it was interrupted."""
+        return bool(self.words) and self.words[0] in ("import", "batch-import") and "--dry-run" not in self._options()
+
+    def resuming(self) -> str:
+        """Returns the command line that goes on after an interrupt, fit for a shell."""
+        words = list(self.words)
+        if "--resume" not in self._options():
+            words.insert(len(self._options()), "--resume")
+        return shlex.join(["deltalakedb", *words])
+
+    def _options(self) -> tuple[str, ...]:
+        return self.words[: self.words.index("--")] if "--" in self.words else self.words
+
+    def _last(self, name: str) -> str | None:
+        words = self._options()
+        for place in range(len(words) - 1, -1, -1):
+            if words[place].startswith(f"{name}="):
+                return words[place].partition("=")[2]
+            if words[place] == name:
+                return words[place + 1] if place + 1 < len(words) else None
+        return None

@@ -1,0 +1,72 @@
+"""`deltalakedb batch-import`."""
+
+from __future__ import annotations
+
+import click
+
+from .. import options
+from ..help import WithExamples
+from ..progress import BatchMeter, display
+from ..run import Run
+
+
+@click.command(
+    "batch-import",
+    cls=WithExamples,
+    examples=[
+        "deltalakedb batch-import /lake --parallel 4 --exclude _tmp --exclude 'staging/*'",
+        "deltalakedb batch-import --from-file tables.txt",
+    ],
+)
+@click.argument("path", required=False)
+@options.batch_size
+@click.option(
+    "--parallel",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="TABLES",
+    help="Tables at once, each in a process of its own.",
+)
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="GLOB",
+    help="Leave out tables whose id, or location below PATH, matches; a plain word matches as a part. Repeatable.",
+)
+@click.option("--from-file", metavar="LIST", help="Take the locations from a file, one a line, and don't search.")
+@click.option("--dry-run", is_flag=True, help="Read the logs, change nothing, and say what the imports would do.")
+@click.option("--resume", is_flag=True, help="Go on where a batch stopped. (A batch always does.)")
+@options.common
+def command(
+    run: Run,
+    path: str | None,
+    batch_size: int,
+    parallel: int,
+    exclude: tuple[str, ...],
+    from_file: str | None,
+    dry_run: bool,
+    resume: bool,  # noqa: ARG001 (a batch always resumes)
+) -> int:
+    """Import all Delta tables below PATH.
+
+    Tables that are there already and have not changed are skipped, and a table that fails does not stop the others:
+    run it again until nothing fails. Exits with 1 where any table failed.
+    """
+    if path is None and from_file is None:
+        raise click.UsageError("Missing argument 'PATH' (or --from-file).", click.get_current_context())
+    from ...migrate.batch import batch_import
+
+    with display() as shown:
+        report = batch_import(
+            run.database_url(),
+            path,
+            batch_size=batch_size,
+            parallel=parallel,
+            exclude=exclude,
+            from_file=from_file,
+            dry_run=dry_run,
+            listener=BatchMeter(shown),
+        )
+    run.output.batch_imported(report)
+    return 1 if report.failed else 0

@@ -1,0 +1,29 @@
+"""`deltalakedb history`."""
+
+from __future__ import annotations
+
+import click
+
+from .. import options
+from ..help import WithExamples
+from ..run import Run
+
+
+@click.command(
+    "history",
+    cls=WithExamples,
+    examples=[
+        "deltalakedb history orders --limit 10",
+    ],
+)
+@options.table_id_argument
+@click.option("--limit", type=click.IntRange(min=1), metavar="COMMITS", help="Only the newest ones.")
+@options.common
+def command(run: Run, table_id: str, limit: int | None) -> None:
+    """List the commits of a table, the newest first."""
+    from ...catalog import registry
+    from ...catalog.snapshot import snapshot
+
+    with run.database() as database, database.reading() as connection:
+        commits = snapshot(connection, registry.readable(connection, table_id)).commits(limit)
+    run.output.history(commits)

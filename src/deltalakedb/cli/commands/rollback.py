@@ -1,0 +1,62 @@
+"""`deltalakedb rollback`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from .. import options
+from ..help import WithExamples
+from ..output.human import deleted_rows, printable
+from ..run import Run
+
+if TYPE_CHECKING:
+    from ...catalog.database import Database
+
+
+@click.command(
+    "rollback",
+    cls=WithExamples,
+    examples=[
+        "deltalakedb rollback orders",
+    ],
+)
+@options.table_id_argument
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--dry-run", is_flag=True, help="Say what would be deleted, and change nothing.")
+@options.common
+def command(run: Run, table_id: str, yes: bool, dry_run: bool) -> int:
+    """Make the catalog forget a table.
+
+    The log takes over again: it is checked first that it opens, and nothing below the table's location is touched.
+    Exits with 3, and deletes nothing, where that would lose anything.
+    """
+    if not (yes or dry_run or sys.stdin.isatty()):
+        raise _unanswerable()
+    from ...migrate.rollback import rollback
+
+    with run.database() as database:
+        if not (yes or dry_run or _confirmed(run, database, table_id)):
+            run.note("Nothing was deleted.")
+            return 1
+        report = rollback(database, table_id, dry_run=dry_run)
+    run.output.rolled_back(report)
+    return 0
+
+
+def _unanswerable() -> Exception:
+    from ...errors import ArgumentError
+
+    return ArgumentError("A rollback wants to be confirmed, and nobody is there to ask.", "Add --yes.")
+
+
+def _confirmed(run: Run, database: Database, table_id: str) -> bool:
+    from ...migrate.rollback import rollback
+
+    plan = rollback(database, table_id, dry_run=True)
+    name = printable(table_id)
+    click.echo(f"{name} would be forgotten: {deleted_rows(plan.deleted)}", err=True)
+    click.echo(f"Its log at {printable(plan.location)} stays as it is.", err=True)
+    return click.confirm(f"Delete {name} from {run.where(database)}?", err=True)

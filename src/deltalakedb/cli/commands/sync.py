@@ -1,0 +1,118 @@
+"""`deltalakedb sync`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from threading import Event
+from typing import TYPE_CHECKING
+
+import click
+
+from .. import options
+from ..failures import explain
+from ..help import WithExamples
+from ..run import Run
+from ..signals import stop_requests
+from ..synced import SyncedTable, SyncReport, UnsyncedTable
+
+if TYPE_CHECKING:
+    from ...catalog.database import Database
+    from ...catalog.registry import TableEntry
+
+
+@click.command(
+    "sync",
+    cls=WithExamples,
+    examples=[
+        "deltalakedb sync orders customers",
+        "deltalakedb sync --all --watch 30",
+    ],
+)
+@click.argument("table_ids", nargs=-1, metavar="[TABLE_ID]...")
+@click.option("--all", "all_tables", is_flag=True, help="Every table whose import has completed.")
+@click.option(
+    "--watch",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Go on for ever, with so many seconds between two rounds, until Ctrl-C or SIGTERM.",
+)
+@options.common
+def command(run: Run, table_ids: tuple[str, ...], all_tables: bool, watch: float | None) -> int:
+    """Take in what tables have grown by.
+
+    Exits with 1 where any table failed; it stays readable at the version that it has. With --watch a failure is said
+    and tried again in the next round, and --output json gives a document a line for every round.
+    """
+    if bool(table_ids) == all_tables:
+        raise click.UsageError("Name tables, or give --all.", click.get_current_context())
+    with run.database() as database:
+        if all_tables:
+            _mention_incomplete(run, database)
+        if watch is not None:
+            return _watch(run, database, table_ids, watch)
+        report = _round(run, database, table_ids, None)
+        run.output.synced(report)
+    return 1 if report.failed else 0
+
+
+def _watch(run: Run, database: Database, table_ids: Sequence[str], seconds: float) -> int:
+    from ...errors import DeltaLakeDBError
+
+    with stop_requests() as stop:
+        _print(run, _round(run, database, table_ids, stop))  # what is wrong from the beginning ends the command
+        while not stop.wait(seconds):
+            try:
+                news = _round(run, database, table_ids, stop).news
+                if news.tables:
+                    _print(run, news)
+            except DeltaLakeDBError as error:
+                run.note(f"Error: {explain(error, run.secrets.scrub).message}; trying again in {seconds:g} s")
+    run.note("Stopped.")
+    return 0
+
+
+def _print(run: Run, report: SyncReport) -> None:
+    run.output.synced(report)
+    sys.stdout.flush()  # whoever reads the pipe waits for it
+
+
+def _round(run: Run, database: Database, table_ids: Sequence[str], stop: Event | None) -> SyncReport:
+    tables = []
+    for entry in _entries(database, table_ids):
+        if stop is not None and stop.is_set():
+            break
+        tables.append(_sync(run, database, entry))
+    return SyncReport(tuple(tables))
+
+
+def _entries(database: Database, table_ids: Sequence[str]) -> list[TableEntry]:
+    from ...catalog import registry
+
+    with database.reading() as connection:
+        if table_ids:
+            return [registry.readable(connection, table_id) for table_id in dict.fromkeys(table_ids)]
+        return registry.entries(connection)
+
+
+def _mention_incomplete(run: Run, database: Database) -> None:
+    from ...catalog import registry
+
+    with database.reading() as connection:
+        known = {status.table_id for status in registry.statuses(connection)}
+        for table_id in sorted(known - {entry.table_id for entry in registry.entries(connection)}):
+            run.note(f"Warning: passed over {table_id!r}: its import has not completed")
+    if not known:
+        run.note("The catalog is empty.")
+
+
+def _sync(run: Run, database: Database, entry: TableEntry) -> SyncedTable | UnsyncedTable:
+    from ...errors import DeltaLakeDBError
+    from ...migrate.importer import import_table
+
+    try:
+        report = import_table(database, entry.location, entry.table_id, resume=True)
+    except DeltaLakeDBError as error:
+        message = explain(error, run.secrets.scrub).message
+        return UnsyncedTable(entry.table_id, entry.location, entry.version, message)
+    return SyncedTable(report, entry.version)

@@ -1,0 +1,73 @@
+"""The interface of the two outputs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ...catalog.registry import TableStatus
+    from ...catalog.snapshot import Snapshot
+    from ...migrate.assess import Assessment
+    from ...migrate.batch import BatchReport
+    from ...migrate.compare import PerformanceReport
+    from ...migrate.discover import FoundTable
+    from ...migrate.importer import ImportReport
+    from ...migrate.rollback import RollbackCheck, RollbackReport
+    from ...migrate.validate import ValidationReport
+    from ...rows import CommitRow
+    from ..failures import Failure
+    from ..synced import SyncReport
+
+
+class Output(ABC):
+    """Prints the result of each command; `where` is the database's URL without its password."""
+
+    @abstractmethod
+    def failed(self, failure: Failure) -> None:
+        """Prints why a command failed."""
+
+    @abstractmethod
+    def discovered(self, tables: Iterable[FoundTable]) -> int:
+        """Prints tables as they are found, and returns how many."""
+
+    @abstractmethod
+    def imported(self, report: ImportReport | Assessment, where: str) -> None:
+        """Prints what an import did, or would do."""
+
+    @abstractmethod
+    def batch_imported(self, report: BatchReport) -> None:
+        """Prints what became of many tables."""
+
+    @abstractmethod
+    def validated(self, report: ValidationReport) -> None:
+        """Prints the verdict, and what differs."""
+
+    @abstractmethod
+    def compared(self, report: PerformanceReport) -> None:
+        """Prints times from the log and from SQL."""
+
+    @abstractmethod
+    def statuses(self, statuses: Sequence[TableStatus], *, detailed: bool) -> None:
+        """Prints the state of tables; `detailed` where one was asked for."""
+
+    @abstractmethod
+    def rollback_checked(self, check: RollbackCheck) -> None:
+        """Prints whether a table can be rolled back."""
+
+    @abstractmethod
+    def rolled_back(self, report: RollbackReport) -> None:
+        """Prints what a rollback deleted, or would delete."""
+
+    @abstractmethod
+    def synced(self, report: SyncReport) -> None:
+        """Prints what a round of syncs took in."""
+
+    @abstractmethod
+    def files(self, snapshot: Snapshot) -> None:
+        """Prints the active files."""
+
+    @abstractmethod
+    def history(self, commits: Sequence[CommitRow]) -> None:
+        """Prints commits, the newest first."""

@@ -1,0 +1,187 @@
+"""One JSON document on stdout, with exactly the fields that programs rely on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..synced import SyncedTable
+from .base import Output
+
+if TYPE_CHECKING:
+    from ...catalog.registry import TableStatus
+    from ...catalog.snapshot import Snapshot
+    from ...migrate.assess import Assessment
+    from ...migrate.batch import BatchReport
+    from ...migrate.compare import PerformanceReport
+    from ...migrate.discover import FoundTable
+    from ...migrate.importer import ImportReport
+    from ...migrate.rollback import RollbackCheck, RollbackReport
+    from ...migrate.validate import ValidationReport
+    from ...rows import CommitRow, FileLifetime
+    from ..failures import Failure
+    from ..synced import SyncReport, UnsyncedTable
+
+_FOUND = ("table_id", "location", "version", "first_version")
+_IMPORT = (
+    "table_id",
+    "location",
+    "status",
+    "first_version",
+    "version",
+    "commits",
+    "files_processed",
+    "active_files",
+    "duration_seconds",
+    "dry_run",
+    "resumed",
+)
+_ASSESSMENT = (*_IMPORT, "warnings", "features", "log_bytes", "estimated_seconds", "estimated_bytes")
+_STATUS = (
+    "table_id",
+    "location",
+    "status",
+    "version",
+    "files_processed",
+    "started_at",
+    "completed_at",
+    "error_message",
+)
+_DIFFERENCE = ("version", "kind", "path", "expected", "actual")
+_OPERATION = ("name", "file_based_seconds", "sql_seconds", "speedup")
+_CHECK = ("name", "ok", "detail")
+_ROLLBACK = ("table_id", "location", "status", "deleted", "opened_version", "duration_seconds")
+_IN_MEMORY = 64 << 20
+
+
+class JsonOutput(Output):
+    """Prints for programs. A failure is a document too, so that there is always exactly one."""
+
+    def failed(self, failure: Failure) -> None:
+        _print({"error": {"type": failure.type, "message": failure.message, "hint": failure.hint}})
+        if not sys.stdout.isatty():  # whoever reads the log of a cron job sees it as well
+            click.echo(f"Error: {failure.message}", err=True)
+
+    def discovered(self, tables: Iterable[FoundTable]) -> int:
+        found = [_pick(table, _FOUND) for table in tables]
+        _print(found)
+        return len(found)
+
+    def imported(self, report: ImportReport | Assessment, where: str) -> None:  # noqa: ARG002
+        _print(_import(report))
+
+    def batch_imported(self, report: BatchReport) -> None:
+        _print(
+            {
+                "tables": [_outcome(table) for table in report.tables],
+                "completed": report.completed,
+                "failed": report.failed,
+                "skipped": report.skipped,
+            }
+        )
+
+    def validated(self, report: ValidationReport) -> None:
+        document = _pick(report, ("table_id", "valid", "version", "versions_checked", "reader"))
+        _print({**document, "differences": [_pick(one, _DIFFERENCE) for one in report.differences]})
+
+    def compared(self, report: PerformanceReport) -> None:
+        operations = [_pick(operation, _OPERATION) for operation in report.operations]
+        _print({**_pick(report, ("table_id", "reader")), "operations": operations})
+
+    def statuses(self, statuses: Sequence[TableStatus], *, detailed: bool) -> None:  # noqa: ARG002
+        _print([_pick(status, _STATUS) for status in statuses])
+
+    def rollback_checked(self, check: RollbackCheck) -> None:
+        checks = [_pick(one, _CHECK) for one in check.checks]
+        _print(
+            {
+                "table_id": check.table_id,
+                "can_rollback": check.can_rollback,
+                "checks": checks,
+                "statements": list(check.statements),
+            }
+        )
+
+    def rolled_back(self, report: RollbackReport) -> None:
+        _print(_pick(report, _ROLLBACK))
+
+    def synced(self, report: SyncReport) -> None:
+        tables = [_synced(table) for table in report.tables]
+        _print({"tables": tables, "completed": report.completed, "failed": report.failed})
+
+    def files(self, snapshot: Snapshot) -> None:
+        _print_all(_file(file) for file in snapshot.files())
+
+    def history(self, commits: Sequence[CommitRow]) -> None:
+        _print([_commit(commit) for commit in commits])
+
+
+def _print(document: Any) -> None:
+    click.echo(_json(document))
+
+
+def _print_all(documents: Iterator[Any]) -> None:
+    """Prints a list that may be long, once it is known to be whole: half a document would be none."""
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8") as spool:
+        before = "["
+        for document in documents:
+            spool.write(before + _json(document))
+            before = ",\n"
+        spool.write("]" if before != "[" else "[]")
+        spool.seek(0)
+        shutil.copyfileobj(spool, sys.stdout)
+    click.echo()
+
+
+def _json(document: Any) -> str:
+    return json.dumps(document, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
+
+
+def _pick(record: Any, names: Sequence[str]) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in names}
+
+
+def _outcome(table: Any) -> dict[str, Any]:
+    if hasattr(table, "error"):
+        return _pick(table, ("table_id", "location", "status", "error"))
+    return _import(table)
+
+
+def _import(report: Any) -> dict[str, Any]:
+    return _pick(report, _ASSESSMENT if report.dry_run else _IMPORT)
+
+
+def _synced(table: SyncedTable | UnsyncedTable) -> dict[str, Any]:
+    if isinstance(table, SyncedTable):
+        return {**_pick(table.report, _IMPORT), "from_version": table.from_version}
+    return {**_pick(table, ("table_id", "location", "from_version", "error")), "status": "failed"}
+
+
+def _file(file: FileLifetime) -> dict[str, Any]:
+    return {
+        "path": file.path,
+        "size": file.size,
+        "partition_values": json.loads(file.partition_values),
+        "num_records": file.num_records,
+        "added_version": file.added_version,
+        "deletion_vector": None if file.deletion_vector is None else json.loads(file.deletion_vector),
+    }
+
+
+def _commit(commit: CommitRow) -> dict[str, Any]:
+    """A commit as `DeltaTable.history()` has it: what the writer noted, and the version."""
+    noted = {"timestamp": commit.timestamp} if commit.commit_info is None else json.loads(commit.commit_info)
+    return {**noted, "version": commit.version}

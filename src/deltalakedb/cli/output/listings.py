@@ -1,0 +1,187 @@
+"""Lists of tables, files and commits, for people."""
+
+from __future__ import annotations
+
+import heapq
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.text import Text
+
+from .human import NONE, duration, moment, plural, printable, size, versions
+from .layout import cell, is_terminal, line, show, table, title
+
+if TYPE_CHECKING:
+    from ...catalog.registry import TableStatus
+    from ...catalog.snapshot import Snapshot
+    from ...rows import CommitRow, FileLifetime
+
+_FILES_SHOWN = 1_000
+_STYLES = {"completed": "green", "failed": "bold red", "interrupted": "yellow", "running": "cyan"}
+_WIDE = 110
+
+# Writers name the same things differently: delta-rs first, then Spark.
+_ADDED = (
+    "num_added_files",
+    "numAddedFiles",
+    "num_target_files_added",
+    "numTargetFilesAdded",
+    "numFilesAdded",
+    "numFiles",
+)
+_REMOVED = (
+    "num_removed_files",
+    "numRemovedFiles",
+    "num_target_files_removed",
+    "numTargetFilesRemoved",
+    "numFilesRemoved",
+)
+
+
+# ---- migration-status
+
+
+def statuses(console: Console, found: Sequence[TableStatus]) -> None:
+    """Prints a line a table, and below what has to be looked at."""
+    if not found:
+        line(console, "The catalog is empty.")
+        return
+    wide = console.width >= _WIDE
+    columns = ("table", "status", "version", "files", "changed (UTC)", *(["location"] if wide else []))
+    grid = table(*columns, right=("version", "files"), fold=("table", "location"))
+    for status in found:
+        grid.add_row(*_status_cells(status), *([cell(status.location)] if wide else []))
+    show(console, grid)
+    for status in found:
+        if status.error_message and status.status == "failed":
+            head = Text(f"\n{printable(status.table_id)}", "bold")
+            line(console, head.append(f": {printable(status.error_message)}", "not bold"))
+
+
+def _status_cells(status: TableStatus) -> list[Text]:
+    changed = status.completed_at or status.heartbeat_at or status.started_at
+    version = NONE if status.version is None else f"{status.version:,}"
+    state = cell(f"{status.status}{_share(status)}", _STYLES.get(status.status, ""))
+    return [
+        cell(status.table_id, "bold"),
+        state,
+        cell(version),
+        cell(f"{status.files_processed:,}"),
+        cell(moment(changed)),
+    ]
+
+
+def _share(status: TableStatus) -> str:
+    """How far a running import has come."""
+    if status.status != "running" or not status.commits_total:
+        return ""
+    return f" {min(100, 100 * status.commits_processed // status.commits_total)} %"
+
+
+def status_card(status: TableStatus) -> tuple[Text, list[tuple[str, str]]]:
+    """Returns everything about one table, for `layout.card`."""
+    kind = {"completed": "ok", "failed": "bad"}.get(status.status, "note")
+    facts = [
+        ("location", status.location),
+        ("versions", versions(status.first_version, status.version)),
+        ("files", f"{status.files_processed:,}"),
+        ("started", f"{moment(status.started_at)} UTC"),
+    ]
+    if status.completed_at is not None:
+        facts.append(("completed", f"{moment(status.completed_at)} UTC"))
+    if status.status != "completed":
+        total = status.commits_total or 0
+        facts.append(("progress", f"{status.commits_processed:,} of {plural(total, 'commit')}"))
+        since = status.heartbeat_at
+        if since is not None:
+            ago = duration(max(0.0, (datetime.now(UTC) - since).total_seconds()))
+            facts.append(("last sign", f"{moment(since)} UTC, {ago} ago"))
+    if status.owner:
+        facts.append(("worked on by", status.owner))
+    if status.error_message and status.status != "interrupted":
+        facts.append(("error", status.error_message))
+    if status.status in ("failed", "interrupted"):
+        resume = shlex.join(["deltalakedb", "import", status.location, "--table-id", status.table_id, "--resume"])
+        facts.append(("go on with", resume))
+    return title(kind, f"{status.table_id}:", f"{status.status}{_share(status)}"), facts
+
+
+# ---- files
+
+
+def files(console: Console, snapshot: Snapshot) -> None:
+    """Prints the active files: a table on a terminal, one path a line in a pipe."""
+    if not is_terminal():
+        for file in snapshot.files():
+            sys.stdout.write(file.path + "\n")
+        return
+    count, total_bytes, records = snapshot.count()
+    shown = heapq.nsmallest(_FILES_SHOWN, snapshot.files(), key=lambda file: file.path)
+    if shown:
+        show(console, _table_of_files(shown))
+        console.print()
+    if count > len(shown):
+        line(console, Text(f"… and {count - len(shown):,} more (a pipe, or --output json, gets them all)", "dim"))
+    sums = f"{plural(count, 'file')}, {size(total_bytes)}, {plural(records, 'record')} at version {snapshot.version:,}"
+    line(console, Text(sums, "bold"))
+
+
+def _table_of_files(shown: Sequence[FileLifetime]) -> Any:
+    vectors = any(file.deletion_vector for file in shown)
+    columns = ["path", "size", "records", "added", *(["deleted"] if vectors else [])]
+    grid = table(*columns, right=columns[1:], fold=("path",))
+    for file in shown:
+        records = "?" if file.num_records is None else f"{file.num_records:,}"
+        added = "?" if file.added_version is None else f"{file.added_version:,}"
+        gone = [cell(_cardinality(file.deletion_vector))] if vectors else []
+        grid.add_row(cell(file.path), cell(size(file.size)), cell(records), cell(added), *gone)
+    return grid
+
+
+def _cardinality(vector: str | None) -> str:
+    return "" if vector is None else f"{json.loads(vector).get('cardinality', '?'):,}"
+
+
+# ---- history
+
+
+def history(console: Console, commits: Sequence[CommitRow]) -> None:
+    """Prints a line a commit."""
+    grid = table("version", "committed (UTC)", "operation", "files", "what", right=("version", "files"), fold=("what",))
+    for commit in commits:
+        when = datetime.fromtimestamp(commit.timestamp / 1000, UTC)
+        grid.add_row(
+            cell(f"{commit.version:,}", "bold"),
+            cell(moment(when)),
+            cell(commit.operation or NONE),
+            cell(_file_counts(_decoded(commit.operation_metrics))),
+            cell(_what(_decoded(commit.operation_parameters))),
+        )
+    show(console, grid)
+
+
+def _decoded(text: str | None) -> dict[str, Any]:
+    value = None if text is None else json.loads(text)
+    return value if isinstance(value, dict) else {}
+
+
+def _file_counts(metrics: dict[str, Any]) -> str:
+    added, removed = (_first(metrics, names) for names in (_ADDED, _REMOVED))
+    return " ".join(text for text in (added and f"+{added}", removed and f"-{removed}") if text)
+
+
+def _first(metrics: dict[str, Any], names: Sequence[str]) -> str:
+    values = (str(metrics[name]) for name in names if name in metrics)
+    return next((f"{int(value):,}" for value in values if value.isdecimal() and int(value)), "")
+
+
+def _what(parameters: dict[str, Any]) -> str:
+    """The parameters that tell commits of one operation apart."""
+    names = ("mode", "predicate", "mergePredicate", "version")
+    said = [str(parameters[name]) for name in names if parameters.get(name) not in (None, "", "[]")]
+    return ", ".join(said)

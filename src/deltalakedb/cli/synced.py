@@ -1,0 +1,55 @@
+"""What a sync did, table by table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from ..migrate.importer import ImportReport
+
+
+@dataclass(frozen=True, slots=True)
+class SyncedTable:
+    """A table that is at its log's newest version now, and the version at which it was before."""
+
+    report: ImportReport
+    from_version: int
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there was nothing to take in."""
+        return self.report.version == self.from_version
+
+
+@dataclass(frozen=True, slots=True)
+class UnsyncedTable:
+    """A table that could not be brought there; it stays readable at `from_version`."""
+
+    table_id: str
+    location: str
+    from_version: int
+    error: str
+    is_idle: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """All tables of one round."""
+
+    tables: tuple[SyncedTable | UnsyncedTable, ...]
+
+    @property
+    def news(self) -> SyncReport:
+        """The tables that took something in, or failed."""
+        return SyncReport(tuple(table for table in self.tables if not table.is_idle))
+
+    @property
+    def failed(self) -> int:
+        """How many tables could not be synced."""
+        return sum(isinstance(table, UnsyncedTable) for table in self.tables)
+
+    @property
+    def completed(self) -> int:
+        """How many tables were synced."""
+        return len(self.tables) - self.failed

@@ -1,0 +1,137 @@
+"""The catalog against delta-rs (`deltalake`), a reader of logs by other people.
+
+What delta-rs does not show: removes, tags, row ids, deletion vectors without their files, domain metadata, expired
+transactions, files of changes, and actions that nobody knows. Nor does it open every table.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from ..catalog.snapshot import Snapshot
+from ..log.segment import LogSegment
+from .differences import Findings
+from .facts import parsed_json
+from .files_against_delta_rs import compare_files_with_delta_rs
+from .state_against_log import metadata_of, protocol_of
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+UNSEEN = "removes, tags, row ids, domain metadata, change files and unknown fields"
+
+
+def reader_name() -> str:
+    """Returns the name and version of the reader."""
+    import deltalake
+
+    return f"deltalake {deltalake.__version__}"
+
+
+def open_version(location: str, version: int | None = None) -> DeltaTable | str:
+    """Returns a table at a version, by default its newest, or why delta-rs does not open it.
+
+    It reads the log anew for every version.
+    """
+    from deltalake import DeltaTable
+
+    try:
+        table = DeltaTable(location, version=version)
+        table.get_add_actions()  # some tables open, and fail here
+    except Exception as error:
+        return reason(error)
+    except BaseException as error:  # a panic of the library's, which is no Exception
+        if type(error).__name__ != "PanicException":
+            raise
+        return reason(error)
+    return table
+
+
+def reason(error: BaseException) -> str:
+    """Returns what an error of delta-rs says, in one line."""
+    return str(error).partition("\n")[0].strip() or type(error).__name__
+
+
+def compare_with_delta_rs(
+    table: DeltaTable, snapshot: Snapshot, findings: Findings, *, trusts_checksum: bool = False
+) -> None:
+    """Compares one version: its files, metadata, protocol and transactions.
+
+    Metadata and protocol are left out with `trusts_checksum`: delta-rs takes them from a checksum where there is one,
+    and that one is known to be another table's.
+    """
+    if not trusts_checksum:
+        _compare_state(table, snapshot, findings)
+    compare_files_with_delta_rs(table, snapshot, findings)
+
+
+def compare_history(table: DeltaTable, snapshot: Snapshot, segment: LogSegment, findings: Findings) -> None:
+    """Compares the commits that the log still has; the snapshot must be of the log's newest version.
+
+    delta-rs gives all commits of the log, whichever version it has opened, leaves out those without a commitInfo, and
+    numbers them from the opened version downwards: its numbers are not used.
+    """
+    from deltalake.exceptions import DeltaError
+
+    try:
+        seen = table.history()
+    except DeltaError as error:  # it gives up on actions that it doesn't know
+        findings.note(f"delta-rs could not read the history: {reason(error)}")
+        return
+    there = {commit.version for commit in segment.commits}
+    told = [commit for commit in snapshot.commits() if commit.commit_info is not None and commit.version in there]
+    older = segment.checkpoint is not None or segment.first_version < snapshot.entry.first_version
+    if len(seen) < len(told) or (len(seen) > len(told) and not older):
+        findings.add(snapshot.version, "commit", None, f"{len(seen)} commits", f"{len(told)} commits", again=True)
+        return
+    for commit, expected in zip(
+        told, seen, strict=False
+    ):  # delta-rs also shows what is left of commits below the floor
+        actual = json.loads(commit.commit_info or "{}")
+        findings.compare(commit.version, "commit", None, _numberless(expected), _numberless(actual), again=True)
+
+
+def _numberless(info: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in info.items() if name != "version"}
+
+
+def _compare_state(table: DeltaTable, snapshot: Snapshot, findings: Findings) -> None:
+    version, row, protocol = snapshot.version, snapshot.metadata(), snapshot.protocol()
+    seen = table.metadata()
+    if row is None or protocol is None:
+        findings.add(version, "metadata" if row is None else "protocol", None, "one", None, again=True)
+        return
+    metadata = metadata_of(row)
+    for kind, name, expected in (
+        ("metadata", "id", seen.id),
+        ("metadata", "name", seen.name),
+        ("metadata", "description", seen.description),
+        ("metadata", "partitionColumns", seen.partition_columns),
+        ("metadata", "createdTime", seen.created_time),
+        ("configuration", "configuration", seen.configuration),
+        ("schema", "schemaString", json.loads(table.schema().to_json())),
+    ):
+        actual = parsed_json(metadata[name]) if kind == "schema" else metadata[name]
+        if (expected or None) != (actual or None):
+            findings.add(version, kind, None, {name: expected}, {name: actual}, again=True)
+    _compare_protocol(table, protocol_of(protocol), version, findings)
+    for txn in snapshot.transactions():
+        expected = table.transaction_version(txn.app_id)
+        if expected is not None and expected != txn.txn_version:  # None: it has expired
+            told, found = ({"appId": txn.app_id, "version": number} for number in (expected, txn.txn_version))
+            findings.add(version, "txn", None, told, found, again=True)
+
+
+def _compare_protocol(table: DeltaTable, actual: dict[str, Any], version: int, findings: Findings) -> None:
+    seen = table.protocol()
+    expected = {
+        "minReaderVersion": seen.min_reader_version,
+        "minWriterVersion": seen.min_writer_version,
+        "readerFeatures": sorted(seen.reader_features or ()),
+        "writerFeatures": sorted(seen.writer_features or ()),
+    }
+    found = {name: actual[name] for name in expected}
+    for name in ("readerFeatures", "writerFeatures"):
+        found[name] = sorted(found[name] or ())
+    findings.compare(version, "protocol", None, expected, found, again=True)

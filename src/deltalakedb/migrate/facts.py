@@ -1,0 +1,265 @@
+"""What is compared of a file, whichever side says it: of an action of the log, and of a row of the catalog.
+
+Validations compare digests first, since a log may hold millions of files, and whole facts only where these differ.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from datetime import UTC, date, datetime
+from decimal import Context, Decimal
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+from ..rows import FileLifetime
+
+Action = dict[str, Any]
+
+PATH_DIGEST = 16
+
+ADD_FIELDS = frozenset(
+    {
+        "path",
+        "partitionValues",
+        "size",
+        "modificationTime",
+        "dataChange",
+        "stats",
+        "tags",
+        "deletionVector",
+        "baseRowId",
+        "defaultRowCommitVersion",
+        "clusteringProvider",
+    }
+)
+REMOVE_FIELDS = (ADD_FIELDS - {"modificationTime", "clusteringProvider"}) | {
+    "deletionTimestamp",
+    "extendedFileMetadata",
+}
+_NUMBERS = frozenset({"size", "modificationTime", "deletionTimestamp", "baseRowId", "defaultRowCommitVersion"})
+_CHECKPOINTED = frozenset({"size", "modification_time", "partition_values", "deletion_vector", "deletion_vector_id"})
+"""What every checkpoint keeps of a file."""
+
+
+class FileFacts(NamedTuple):
+    """A file as an add describes it, or as the remove of a file that was never added does.
+
+    `stats` is text as in the log, or a dictionary where a checkpoint holds them as structs only.
+    """
+
+    size: int | None
+    modification_time: int | None
+    data_change: bool | None
+    num_records: int | None
+    base_row_id: int | None
+    default_row_commit_version: int | None
+    clustering_provider: str | None
+    partition_values: Action
+    stats: str | Action | None
+    deletion_vector: Action | None
+    deletion_vector_id: str | None
+    tags: Action | None
+    extra: Action | None
+
+    def digest(self) -> bytes:
+        """Returns 16 bytes that stand for all of it."""
+        facts = self._replace(stats=canonical(self.stats)) if isinstance(self.stats, dict) else self
+        return _digest(repr(tuple(facts)))
+
+    def reduced(self) -> FileFacts:
+        """Returns only what every checkpoint keeps of it."""
+        nothing: dict[str, Any] = {name: None for name in self._fields if name not in _CHECKPOINTED}
+        return self._replace(**nothing)
+
+    def with_parsed_stats(self) -> FileFacts:
+        """Returns it with statistics in the form in which those of a checkpoint's structs are compared."""
+        return self._replace(stats=parsed_json(self.stats)) if isinstance(self.stats, str) else self
+
+
+# ---- from the log
+
+
+def facts_of_add(body: Action) -> FileFacts:
+    """Returns the facts of an add, or of a remove in its place."""
+    return FileFacts(
+        size=whole(body.get("size")),
+        modification_time=whole(body.get("modificationTime")),
+        data_change=body.get("dataChange"),
+        num_records=num_records(body.get("stats")),
+        base_row_id=whole(body.get("baseRowId")),
+        default_row_commit_version=whole(body.get("defaultRowCommitVersion")),
+        clustering_provider=body.get("clusteringProvider"),
+        partition_values=body.get("partitionValues") or {},
+        stats=body.get("stats"),
+        deletion_vector=body.get("deletionVector"),
+        deletion_vector_id=vector_id(body.get("deletionVector")),
+        tags=body.get("tags"),
+        extra={name: value for name, value in body.items() if name not in ADD_FIELDS} or None,
+    )
+
+
+def facts_of_tombstone(remove: Action) -> FileFacts:
+    """Returns the facts of a file that is known by its remove alone."""
+    shared = (ADD_FIELDS & REMOVE_FIELDS) - {"dataChange"}  # that one is the remove's own
+    return facts_of_add({name: value for name, value in remove.items() if name in shared})
+
+
+def tidy(body: Action, known: frozenset[str]) -> Action:
+    """Returns an action without known fields that are null, and with numbers in one form."""
+    return {
+        name: whole(value) if name in _NUMBERS else value
+        for name, value in body.items()
+        if value is not None or name not in known
+    }
+
+
+def vector_id(vector: Action | None) -> str | None:
+    """Returns a deletion vector's unique id (PROTOCOL.md, "Deletion Vectors", "Derived Fields")."""
+    if not vector:
+        return None
+    offset = vector.get("offset")
+    return f"{vector.get('storageType')}{vector.get('pathOrInlineDv')}" + ("" if offset is None else f"@{offset}")
+
+
+def num_records(stats: str | Action | None) -> int | None:
+    """Returns the top-level `numRecords` of statistics."""
+    if isinstance(stats, str):
+        told = _RECORDS.match(stats)  # as nearly every writer has it; decoding all of it takes ten times as long
+        if told:
+            return int(told[1])
+        stats = parsed_json(stats)
+    return whole(stats.get("numRecords")) if isinstance(stats, dict) else None
+
+
+_RECORDS = re.compile(r'\s*\{\s*"numRecords"\s*:\s*(-?[0-9]+)\s*[,}](?!.*"numRecords")', re.DOTALL)
+
+
+def whole(value: Any) -> Any:
+    """Returns a number that is whole as an int, however it is written; anything else as it is."""
+    if value is None or type(value) is int:
+        return value
+    if isinstance(value, Decimal | float) and value == int(value):
+        return int(value)
+    if isinstance(value, str) and re.fullmatch("-?[0-9]+", value):
+        return int(value)
+    return value
+
+
+# ---- from the catalog
+
+
+def facts_of_row(row: FileLifetime) -> FileFacts:
+    """Returns the facts of a row of `delta_files`."""
+    return FileFacts(
+        size=row.size,
+        modification_time=row.modification_time,
+        data_change=row.data_change,
+        num_records=row.num_records,
+        base_row_id=row.base_row_id,
+        default_row_commit_version=row.default_row_commit_version,
+        clustering_provider=row.clustering_provider,
+        partition_values=_partition(row.partition_values),
+        stats=row.stats,
+        deletion_vector=parsed_json(row.deletion_vector),
+        deletion_vector_id=row.deletion_vector_id,
+        tags=parsed_json(row.tags),
+        extra=parsed_json(row.extra),
+    )
+
+
+def remove_of_row(row: FileLifetime, facts: FileFacts) -> Action | None:
+    """Returns the remove action that a row stands for, without its path; None where none ended the file.
+
+    Args:
+        row: the row.
+        facts: what is known of the file itself, for the fields in which the remove repeats it.
+    """
+    if row.removal is None:
+        return None
+    removal = parsed_json(row.removal)
+    named = {
+        "size": facts.size,
+        "stats": facts.stats,
+        "partitionValues": facts.partition_values,
+        "tags": facts.tags,
+        "deletionVector": facts.deletion_vector,
+        "baseRowId": facts.base_row_id,
+        "defaultRowCommitVersion": facts.default_row_commit_version,
+    }
+    remove = {name: named.get(name) for name in removal.get("same", ())}
+    remove |= removal.get("fields", {}) | removal.get("extra", {})
+    if row.deletion_timestamp is not None:
+        remove["deletionTimestamp"] = row.deletion_timestamp
+    return remove
+
+
+# ---- digests and JSON
+
+
+def path_digest(path: str) -> bytes:
+    """Returns 16 bytes that stand for a path."""
+    return _digest(path)
+
+
+def life_digest(path: bytes, added: int | None, ended: int | None, facts: bytes, remove: Action | None) -> bytes:
+    """Returns what stands for a file's lifetime; it begins with the digest of its path."""
+    end = "" if remove is None else repr(sorted(remove.items()))
+    return path + blake2b(facts + f"{added} {ended} {end}".encode(), digest_size=16).digest()
+
+
+def _digest(text: str) -> bytes:
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+_DECODER = json.JSONDecoder(parse_float=Decimal)
+
+
+def parsed_json(text: str | None) -> Any:
+    """Returns the value of a JSON text; the text itself where it is none."""
+    if text is None:
+        return None
+    try:
+        return _DECODER.decode(text)
+    except ValueError:
+        return text
+
+
+@lru_cache(maxsize=10_000)
+def _partition(text: str) -> Action:
+    return parsed_json(text) or {}
+
+
+_EXACT = Context(prec=100)
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}.*")
+
+
+def canonical(value: Any) -> Any:
+    """Returns a value in one form, whether it comes from JSON or from Parquet: statistics are compared so."""
+    if isinstance(value, dict):
+        return {name: canonical(item) for name, item in sorted(value.items()) if item is not None}
+    if isinstance(value, list):
+        return [canonical(item) for item in value]
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        return _number(value)
+    return _time(value)
+
+
+def _number(value: float | Decimal) -> str:
+    number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    return str(number.normalize(_EXACT)) if number.is_finite() else str(number)
+
+
+def _time(value: Any) -> Any:
+    if isinstance(value, str) and _TIME.fullmatch(value):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return value
+    if isinstance(value, datetime):
+        return (value.astimezone(UTC) if value.tzinfo else value).isoformat()
+    return value.isoformat() if isinstance(value, date) else value

@@ -1,0 +1,221 @@
+"""The active files of a version in the catalog against those that delta-rs sees."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+import pyarrow as pa
+
+from ..catalog.snapshot import Snapshot, with_deletion_vector
+from ..rows import FileLifetime
+from .differences import Findings
+from .facts import parsed_json, whole
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+_PAGE = 5_000
+
+MAX_VECTOR_ROWS = 50_000_000
+"""delta-rs holds deletion vectors in memory as one flag a row: above this many rows they are left alone."""
+
+_UNKNOWN = object()
+"""A value that can't be brought into the type in which delta-rs has it."""
+
+Leaf = tuple[tuple[str, ...], pa.DataType, list[Any]]
+
+
+def compare_files_with_delta_rs(table: DeltaTable, snapshot: Snapshot, findings: Findings) -> None:
+    """Compares the file set, and of each file what delta-rs shows of an add.
+
+    Paths are spelled as in the log on both sides. Partition values and statistics are compared in the types that the
+    schema gives them. Where delta-rs has no statistic and SQL has one, nothing follows: it does not read all types.
+    """
+    _Files(table, snapshot, findings).compare()
+
+
+class _Files:
+    """Rows of SQL, page by page, beside what delta-rs has for the same paths."""
+
+    def __init__(self, table: DeltaTable, snapshot: Snapshot, findings: Findings) -> None:
+        self._snapshot = snapshot
+        self._findings = findings
+        self._seen = pa.table(table.get_add_actions())
+        self._physical = physical_names(snapshot)
+        self._typed: dict[tuple[str, pa.DataType], Any] = {}
+
+    def compare(self) -> None:
+        places = {path: place for place, path in enumerate(self._seen["path"].to_pylist())}
+        found = bytearray(len(self._seen))
+        files = self._snapshot.files()
+        while page := list(islice(files, _PAGE)):
+            known = [row for row in page if row.path in places]
+            at = [places[row.path] for row in known]
+            for row in page:
+                if row.path not in places:
+                    self._add("file_extra", row.path, None, {"added_version": row.added_version, "size": row.size})
+            for place in at:
+                found[place] = True
+            self._compare_page(known, self._seen.take(pa.array(at, pa.int64())).combine_chunks())
+        for path, place in places.items():
+            if not found[place]:
+                self._add("file_missing", path, {"size": self._seen["size_bytes"][place].as_py()}, None)
+
+    def _add(self, kind: str, path: str, expected: object, actual: object) -> None:
+        self._findings.add(self._snapshot.version, kind, path, expected, actual, again=True)
+
+    def _compare_page(self, rows: list[FileLifetime], seen: pa.Table) -> None:
+        for kind, name in (("size", "size_bytes"), ("modification_time",) * 2, ("num_records",) * 2):
+            for row, expected in zip(rows, seen[name].to_pylist(), strict=True):
+                if expected is not None and expected != getattr(row, kind):
+                    self._add(kind, row.path, expected, getattr(row, kind))
+        self._compare_partitions(rows, seen)
+        self._compare_stats(rows, seen)
+
+    def _compare_partitions(self, rows: list[FileLifetime], seen: pa.Table) -> None:
+        if "partition" not in seen.column_names:
+            return
+        values = [parsed_json(row.partition_values) or {} for row in rows]
+        for (name, *_), kind, column in _leaves(seen["partition"]):
+            physical = self._physical.get(name, name)
+            for row, value, expected in zip(rows, values, column, strict=True):
+                text = value.get(physical, value.get(name))
+                actual = self._partition_value(text, kind)
+                if not _same(expected, actual):
+                    self._add("partition_values", row.path, {name: _shown(expected)}, {name: text})
+
+    def _partition_value(self, text: str | None, kind: pa.DataType) -> Any:
+        """Returns a value of its type; an empty text is null (PROTOCOL.md, "Partition Value Serialization")."""
+        if text is None or text == "":
+            return None
+        key = (text, kind)
+        if key not in self._typed:
+            self._typed[key] = _typed(text, kind)
+        return self._typed[key]
+
+    def _compare_stats(self, rows: list[FileLifetime], seen: pa.Table) -> None:
+        stats = [parsed_json(row.stats) if row.stats else {} for row in rows]
+        for ours, theirs in (("minValues", "min"), ("maxValues", "max"), ("nullCount", "null_count")):
+            if theirs not in seen.column_names:
+                continue
+            told = [value.get(ours) if isinstance(value, dict) else None for value in stats]
+            for names, kind, column in _leaves(seen[theirs]):
+                for row, values, expected in zip(rows, told, column, strict=True):
+                    if expected is None:
+                        continue
+                    value = _inner(values, names)
+                    if value != expected and not _same(expected, None if value is None else _typed(value, kind)):
+                        name = ".".join((ours, *names))
+                        self._add("stats", row.path, {name: _shown(expected)}, {name: value})
+
+
+def compare_deletion_vectors(table: DeltaTable, snapshot: Snapshot, findings: Findings) -> None:
+    """Compares which files have rows deleted, and how many; reads the files of the deletion vectors."""
+    protocol = snapshot.protocol()
+    if protocol is None or "deletionVectors" not in (protocol.reader_features or ""):
+        return
+    actual, rows = dict[str, tuple[str, int | None]](), 0
+    for row in snapshot.files(with_deletion_vector()):
+        cardinality = (parsed_json(row.deletion_vector) or {}).get("cardinality")
+        actual[_place(table.table_uri, row.path)] = row.path, cardinality
+        rows += row.num_records or 0
+    if rows > MAX_VECTOR_ROWS:
+        findings.note(f"delta-rs was not asked for the deletion vectors of {rows} rows")
+        return
+    try:
+        seen = pa.table(table.deletion_vectors())
+    except Exception as error:
+        findings.note(f"delta-rs could not read the deletion vectors: {str(error).partition(chr(10))[0]}")
+        return
+    expected = {
+        _place("", uri): flags.count(False)
+        for uri, flags in zip(seen["filepath"].to_pylist(), seen["selection_vector"].to_pylist(), strict=True)
+    }
+    without = expected.keys() - actual.keys()
+    if without:
+        files = ((_place(table.table_uri, row.path), row.path) for row in snapshot.files())
+        actual |= {place: (path, None) for place, path in files if place in without}
+    for place in sorted({*expected, *actual}):
+        path, cardinality = actual.get(place, (place, None))
+        if expected.get(place) != cardinality:
+            findings.add(snapshot.version, "deletion_vector", path, expected.get(place), cardinality, again=True)
+
+
+def _place(root: str, path: str) -> str:
+    """Returns one spelling of a file's place, whether it is a URI or a path as in the log."""
+    uri = path if not root or "://" in path else root.rstrip("/") + "/" + path
+    return unquote(urlsplit(uri).path)
+
+
+def physical_names(snapshot: Snapshot) -> dict[str, str]:
+    """Returns the names that partition columns have in the log (PROTOCOL.md, "Column Mapping")."""
+    metadata = snapshot.metadata()
+    if metadata is None or "delta.columnMapping.mode" not in (metadata.configuration or ""):
+        return {}
+    fields = json.loads(metadata.schema_string or "{}").get("fields", [])
+    names = {field["name"]: field.get("metadata", {}).get("delta.columnMapping.physicalName") for field in fields}
+    return {name: physical for name, physical in names.items() if physical is not None}
+
+
+def _leaves(column: pa.ChunkedArray, names: tuple[str, ...] = ()) -> Iterator[Leaf]:
+    """Yields the columns below a struct, with their names, their types and their values."""
+    if pa.types.is_struct(column.type):
+        for child, flat in zip(column.type, column.flatten(), strict=True):
+            yield from _leaves(flat, (*names, child.name))
+    else:
+        kind = column.type
+        if pa.types.is_timestamp(kind) or pa.types.is_date32(kind):  # as numbers: Python's years end with 9999
+            column = column.cast(pa.int64() if pa.types.is_timestamp(kind) else pa.int32())
+        yield names, kind, column.to_pylist()
+
+
+def _inner(value: Any, names: tuple[str, ...]) -> Any:
+    for name in names:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(name)
+    return value
+
+
+def _typed(value: Any, kind: pa.DataType) -> Any:
+    """Returns a value of the log in the form in which a column of delta-rs gives it."""
+    try:
+        if pa.types.is_timestamp(kind):
+            return _microseconds(value)
+        if pa.types.is_date32(kind):
+            return (date.fromisoformat(value) - date(1970, 1, 1)).days
+        if pa.types.is_boolean(kind):
+            return value if isinstance(value, bool) else value.lower() == "true"
+        if pa.types.is_integer(kind):
+            return whole(value)
+        if pa.types.is_float32(kind):
+            return struct.unpack("f", struct.pack("f", float(value)))[0]
+        if pa.types.is_floating(kind):
+            return float(value)
+        if pa.types.is_decimal(kind):
+            return Decimal(value)
+        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+            return value
+    except (ValueError, TypeError, AttributeError, OverflowError, InvalidOperation):
+        pass
+    return _UNKNOWN
+
+
+def _microseconds(text: str) -> int:
+    time = datetime.fromisoformat(text)
+    return (time.replace(tzinfo=time.tzinfo or UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def _same(expected: Any, actual: Any) -> bool:
+    return actual is _UNKNOWN or expected == actual or (expected != expected and actual != actual)  # NaN
+
+
+def _shown(value: Any) -> object:
+    return value if isinstance(value, str | int | float | bool | None) else str(value)

@@ -1,0 +1,232 @@
+"""Back from SQL to the log: whether that is safe, and doing it.
+
+The log was never touched, so a rollback is deleting the table's rows. What has to be made sure of first is that the
+log still gives what the rows give.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from ..catalog import registry
+from ..catalog.database import Database
+from ..catalog.registry import TableEntry, TableStatus
+from ..catalog.schema import ROW_TABLES, delta_files, delta_tables, migration_status
+from ..errors import DeltaLakeDBError, LogError, RollbackUnsafeError, TableBusyError
+from ..log.reader import Log, check_opening, open_log, plan
+from ..log.segment import LogSegment
+from ..log.store import open_store
+from .against_delta_rs import open_version, reader_name
+from .second_reading import Scope, read
+from .validate import validate
+
+ROLLED_BACK, DRY_RUN = "rolled back", "dry run"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at before a rollback, and what was seen."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackCheck:
+    """Whether a table can do without the catalog. `statements` are the SQL that a rollback amounts to."""
+
+    table_id: str
+    can_rollback: bool
+    checks: tuple[Check, ...]
+    statements: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackReport:
+    """What a rollback deleted: rows of each SQL table. `opened_version` is what the log gave afterwards."""
+
+    table_id: str
+    location: str
+    status: str
+    deleted: dict[str, int]
+    opened_version: int | None
+    duration_seconds: float
+
+
+def verify_rollback(database: Database, table_id: str) -> RollbackCheck:
+    """Finds out whether the log alone gives back what the catalog has of a table; changes nothing.
+
+    Raises:
+        TableNotFoundError: the catalog doesn't know the table.
+        TableBusyError: another process works on it.
+        CatalogError: the database refuses.
+    """
+    return _verify(database, table_id)[0]
+
+
+def rollback(database: Database, table_id: str, *, dry_run: bool = False) -> RollbackReport:
+    """Makes the catalog forget a table, after verifying that its log is all that it needs.
+
+    All rows go in one transaction; nothing below the table's location is touched. With `dry_run` nothing is deleted.
+
+    Raises:
+        RollbackUnsafeError: the log alone would not give back what the catalog has.
+        TableNotFoundError: the catalog doesn't know the table.
+        TableBusyError: another process works on it.
+        CatalogError: the database refuses.
+    """
+    begun = time.perf_counter()
+    check, location, opened = _verify(database, table_id)
+    if not check.can_rollback:
+        why = "; ".join(f"{one.name}: {one.detail}" for one in check.checks if not one.ok)
+        raise RollbackUnsafeError(
+            f"{table_id!r} can't be rolled back safely: {why}",
+            f"`deltalakedb verify-rollback {table_id}` tells more; export the table first to keep what SQL has.",
+            check=check,
+        )
+    if dry_run:
+        with database.reading() as connection:
+            deleted = registry.count_rows(connection, table_id)
+    else:
+        with database.transaction() as connection:
+            _idle(connection, table_id, lock=True)
+            deleted = registry.forget(connection, table_id)
+        opened = _opened(location)[0]
+    return RollbackReport(
+        table_id=table_id,
+        location=location,
+        status=DRY_RUN if dry_run else ROLLED_BACK,
+        deleted=deleted,
+        opened_version=opened,
+        duration_seconds=time.perf_counter() - begun,
+    )
+
+
+def statements(database: Database, table_id: str) -> tuple[str, ...]:
+    """Returns the SQL that makes the catalog forget a table, as a person could run it.
+
+    The first two are those of the migration guide, and enough where foreign keys are enforced; SQLite's shell does not.
+    """
+    text = table_id.replace("'", "''")
+    if database.dialect.name in ("mysql", "mariadb"):
+        text = text.replace("\\", "\\\\")
+    owned = [table for table in (*ROW_TABLES.values(), delta_tables) if table is not delta_files]
+    tables = (delta_files, migration_status, *owned)
+    return tuple(f"DELETE FROM {table.name} WHERE table_id = '{text}';" for table in tables)
+
+
+def _verify(database: Database, table_id: str) -> tuple[RollbackCheck, str, int | None]:
+    """Returns the check, the table's location, and the version at which the table opens without the catalog."""
+    with database.reading() as connection:
+        status = _idle(connection, table_id)
+        entry = registry.entry_of(connection, table_id)
+        rows = registry.count_rows(connection, table_id)
+    location = status.location if entry is None else entry.location
+    log = _LogCheck(location, nothing_to_lose=entry is None and status.rows_loaded == 0)
+    first, newest = (status.first_version, status.target_version) if entry is None else _versions(entry)
+    opened, how = _opened(location)
+    checks = (
+        log.is_there(whole=entry is None),
+        log.has_history(first, newest),
+        _same(database, entry),
+        Check("files", opened is not None or log.nothing_to_lose, how),
+        Check("rows", True, ", ".join(f"{name} {count}" for name, count in rows.items())),
+    )
+    can = all(check.ok for check in checks)
+    return RollbackCheck(table_id, can, checks, statements(database, table_id)), location, opened
+
+
+def _idle(connection: Connection, table_id: str, *, lock: bool = False) -> TableStatus:
+    """Returns the state of a table that nobody works on."""
+    status = registry.status_of(connection, table_id, lock=lock)
+    if status is None:
+        registry.readable(connection, table_id)  # says that it is unknown
+        raise AssertionError("a table without a status is not readable")
+    at_work = registry.is_alive(status.owner, status.heartbeat_at) and status.owner != registry.this_process()
+    if status.status == registry.RUNNING or at_work:
+        raise TableBusyError(
+            f"{table_id!r} is being imported by {status.owner}", "Wait for it, or stop that process first."
+        )
+    return status
+
+
+def _versions(entry: TableEntry) -> tuple[int | None, int | None]:
+    return entry.first_version, entry.version
+
+
+class _LogCheck:
+    """Looks at the log of a table."""
+
+    def __init__(self, location: str, *, nothing_to_lose: bool) -> None:
+        self._location = location
+        self._segment: LogSegment | None = None
+        self.nothing_to_lose = nothing_to_lose
+
+    def is_there(self, *, whole: bool) -> Check:
+        """Checks that the log is there and contiguous, and can be read; with `whole`, all of it is read."""
+        try:
+            log = open_log(open_store(self._location))
+            segment = plan(log)
+            self._read(log, segment, whole=whole)
+        except DeltaLakeDBError as error:
+            if self.nothing_to_lose:
+                return Check("log", True, f"{error.message}; the catalog has nothing of the table either")
+            return Check("log", False, error.message)
+        self._segment = segment
+        return Check("log", True, f"versions {segment.first_version} to {segment.version} at {self._location}")
+
+    @staticmethod
+    def _read(log: Log, segment: LogSegment, *, whole: bool) -> None:
+        check_opening(log, segment)
+        if whole:
+            read(log, Scope(segment, segment.first_version, floors_differ=False))
+
+    def has_history(self, first: int | None, newest: int | None) -> Check:
+        """Checks that the log rebuilds the versions that the catalog has, or was to have."""
+        if first is None or newest is None or self.nothing_to_lose:
+            return Check("history", True, "not applicable: nothing was imported")
+        wanted = f"versions {first} to {newest}"
+        if self._segment is None:
+            return Check("history", False, f"the log does not rebuild {wanted}")
+        if self._segment.first_version > first:
+            gone = self._segment.first_version - 1
+            return Check("history", False, f"versions {first} to {gone} were cleaned up in the log: SQL alone has them")
+        if self._segment.version < newest:
+            return Check(
+                "history", False, f"the log ends with version {self._segment.version}, the catalog with {newest}"
+            )
+        return Check("history", True, f"the log rebuilds {wanted}")
+
+
+def _same(database: Database, entry: TableEntry | None) -> Check:
+    """Checks that the log says what SQL says."""
+    if entry is None:
+        return Check("catalog", True, "not applicable: the import has not completed")
+    try:
+        report = validate(database, entry.location, entry.table_id)
+    except LogError as error:
+        return Check("catalog", False, error.message)
+    except DeltaLakeDBError as error:
+        return Check("catalog", False, f"could not be compared: {error.message}")
+    if report.valid:
+        return Check("catalog", True, f"equal to the log at version {report.version} ({report.reader})")
+    kinds = sorted({difference.kind for difference in report.differences})
+    return Check("catalog", False, f"{len(report.differences)} differences from the log: {', '.join(kinds)}")
+
+
+def _opened(location: str) -> tuple[int | None, str]:
+    """Opens a table from its files; returns its version, and by what it was opened."""
+    table = open_version(location)
+    if not isinstance(table, str):
+        return table.version(), f"{reader_name()} opens version {table.version()}"
+    try:
+        log = open_log(open_store(location))
+        segment = plan(log)
+        check_opening(log, segment)
+    except DeltaLakeDBError as error:
+        return None, error.message
+    return segment.version, f"the log gives version {segment.version}; {reader_name()} does not open it: {table}"

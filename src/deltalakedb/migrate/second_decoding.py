@@ -1,0 +1,135 @@
+"""Bytes of a log → plain actions, for the second reading alone: `json` and pyarrow, and nothing of log/.
+
+An action is `(name, body)` as in the log. Bodies from Parquet are brought into the form that JSON has: maps are
+objects, and what is null is left out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..errors import CorruptLogError
+
+Action = dict[str, Any]
+Named = tuple[str, Any]
+
+_ROWS = 10_000
+_DECODER = json.JSONDecoder(parse_float=Decimal)  # exact, so that a size of 500.0 is a whole number
+
+
+def json_actions(chunks: Iterable[bytes], name: str) -> Iterator[Named]:
+    """Yields the actions of a commit or a JSON checkpoint.
+
+    Raises:
+        CorruptLogError: not JSON, cut off, or not objects.
+    """
+    text = ""
+    for line in _lines(chunks):
+        text = text + line if text else line
+        values, text = _values(text, name)
+        for value in values:
+            if not isinstance(value, dict):
+                raise CorruptLogError(f"{name}: not an action: {str(value)[:40]}")
+            yield from value.items()
+    if text.strip():
+        raise CorruptLogError(f"{name}: the last action is cut off")
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    rest, first = b"", True
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        for line in whole:
+            yield line.decode("utf-8-sig" if first else "utf-8")
+            first = False
+    yield rest.decode("utf-8-sig" if first else "utf-8")
+
+
+def _values(text: str, name: str) -> tuple[list[Any], str]:
+    """Returns the JSON values that a text holds whole, and what is left of it: the beginning of a value, or nothing."""
+    values: list[Any] = []
+    position = 0
+    while position := _next(text, position):
+        try:
+            value, position = _DECODER.raw_decode(text, position - 1)
+        except json.JSONDecodeError as error:
+            if error.pos < len(text.rstrip()) and not error.msg.startswith("Unterminated string"):
+                raise CorruptLogError(f"{name}: not JSON ({error.msg})") from error
+            return values, text[position - 1 :] + "\n"
+        values.append(value)
+    return values, ""
+
+
+def _next(text: str, position: int) -> int:
+    """Returns the place behind the next letter that is not blank; 0 where there is none."""
+    while position < len(text):
+        position += 1
+        if not text[position - 1].isspace():
+            return position
+    return 0
+
+
+def parquet_actions(source: BinaryIO, name: str) -> Iterator[Named]:
+    """Yields the actions of a checkpoint or sidecar in Parquet.
+
+    Statistics that are there as structs only become the field `stats` as a dictionary, where JSON is a text.
+
+    Raises:
+        CorruptLogError: not Parquet.
+    """
+    try:
+        with pq.ParquetFile(source) as file:
+            for batch in file.iter_batches(_ROWS, columns=_columns(file)):
+                for column, kind in zip(batch.schema.names, batch.schema.types, strict=True):
+                    for value in batch.column(column).drop_null().to_pylist():
+                        yield column, _plain(value, kind)
+    except (pa.ArrowException, OSError) as error:
+        raise CorruptLogError(f"{name}: not readable ({str(error).partition(chr(10))[0]})") from error
+
+
+def _columns(file: pq.ParquetFile) -> list[str] | None:
+    """Returns the columns to read: all, but statistics as structs only where a file has none as text."""
+    columns: list[str] = []
+    for column in file.schema_arrow:
+        if not pa.types.is_struct(column.type):
+            columns.append(column.name)
+            continue
+        for child in column.type:
+            if child.name == "partitionValues_parsed":
+                continue
+            if child.name != "stats_parsed" or not _has_all_stats(file, column):
+                columns.append(f"{column.name}.{child.name}")
+    return columns
+
+
+def _has_all_stats(file: pq.ParquetFile, column: pa.Field) -> bool:
+    if column.type.get_field_index("stats") < 0:
+        return False
+    both = [f"{column.name}.path", f"{column.name}.stats"]
+    for batch in file.iter_batches(_ROWS, columns=both):
+        path, stats = (batch.column(column.name).field(name) for name in ("path", "stats"))
+        if stats.null_count > path.null_count:
+            return False
+    return True
+
+
+def _plain(value: Any, kind: pa.DataType) -> Any:
+    if value is None:
+        return None
+    if pa.types.is_struct(kind):
+        body = {child.name: _plain(value[child.name], child.type) for child in kind if value[child.name] is not None}
+        parsed = body.pop("stats_parsed", None)
+        if parsed is not None:
+            body.setdefault("stats", parsed)
+        return body
+    if pa.types.is_map(kind):
+        return {key: _plain(item, kind.item_type) for key, item in value}
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return [_plain(item, kind.value_type) for item in value]
+    return value

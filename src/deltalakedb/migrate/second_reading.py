@@ -1,0 +1,371 @@
+"""A second reading of a log, for validations: everything that is in it, by other means than those of an import.
+
+Only the listing and the choice of files are shared with imports. Decoding is plain `json` and pyarrow's `to_pylist`,
+and the replay goes forwards, one action after the other (PROTOCOL.md, "Action Reconciliation"), so that a mistake of
+the import's reader or replay is not made twice.
+
+    read(…)        ─▶ Reading: a digest a file lifetime, and every other action as it stands in the log
+    read_files(…)  ─▶ the lifetimes themselves, for the few files that a validation has to look at
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from ..errors import CorruptLogError, LocationNotFoundError
+from ..log.path import LOG_FOLDER, SIDECAR_FOLDER, LogFile
+from ..log.reader import Log
+from ..log.segment import LogSegment
+from .facts import (
+    ADD_FIELDS,
+    PATH_DIGEST,
+    REMOVE_FIELDS,
+    Action,
+    FileFacts,
+    facts_of_add,
+    facts_of_tombstone,
+    life_digest,
+    path_digest,
+    tidy,
+    vector_id,
+    whole,
+)
+from .second_decoding import Named, json_actions, parquet_actions
+
+Each = Callable[[LogFile], None]
+
+
+class Life(NamedTuple):
+    """A file from the version that adds it to the version that ends it.
+
+    `added` is None for a tombstone whose file the log does not add: the facts are the remove's then. `remove` is None
+    for a file that is live, or was added again without a remove; its path is left out.
+    """
+
+    path: str
+    added: int | None
+    ended: int | None
+    facts: FileFacts
+    remove: Action | None
+
+
+class Totals(NamedTuple):
+    """What a version's files amount to: sizes in bytes, deleted rows as deletion vectors tell them."""
+
+    files: int
+    size: int
+    vectors: int
+    deleted: int
+
+
+@dataclass(slots=True)
+class Commit:
+    """What a commit says beside its files; `others` is what the protocol doesn't know, or what is there twice."""
+
+    info: Any = None
+    others: list[Action] = field(default_factory=list)
+    cdc: list[Action] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Reading:
+    """A log, read. Dictionaries are keyed by version, or by a name and version.
+
+    `lives` counts digests (facts.life_digest); `has_parsed_stats` tells that some file's statistics are structs only.
+    """
+
+    lives: Counter[bytes] = field(default_factory=Counter)
+    has_parsed_stats: bool = False
+    commits: dict[int, Commit] = field(default_factory=dict)
+    metadata: dict[int, Action] = field(default_factory=dict)
+    protocols: dict[int, Action] = field(default_factory=dict)
+    transactions: dict[tuple[str, int], Action] = field(default_factory=dict)
+    domains: dict[tuple[str, int], Action] = field(default_factory=dict)
+    checkpoint_others: list[Action] = field(default_factory=list)
+    totals: dict[int, Totals] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which files of a log are read, and from which version on they are compared.
+
+    `floor` is the later of the log's floor and the catalog's. Where the two differ, one side knows of the files at
+    the floor no more than a checkpoint keeps: they are compared by that, and as added at the floor.
+    """
+
+    segment: LogSegment
+    floor: int
+    floors_differ: bool
+
+    def reduces(self, added: int | None) -> bool:
+        """Tells whether of a file added at a version only what a checkpoint keeps is compared."""
+        return self.floors_differ and added is not None and added <= self.floor
+
+    def reduced(self, added: int | None, facts: FileFacts) -> tuple[int | None, FileFacts]:
+        """Returns the version from which on a file counts as added, and what of it is compared."""
+        return (self.floor, facts.reduced()) if self.reduces(added) else (added, facts)
+
+    def covers(self, ended: int | None) -> bool:
+        """Tells whether a file that ended at a version is compared."""
+        return not self.floors_differ or ended is None or ended > self.floor
+
+
+def read(log: Log, scope: Scope, *, totals_at: Collection[int] = (), each: Each | None = None) -> Reading:
+    """Reads a log once, from its floor to its newest version; `each` is called when a file has been read.
+
+    Memory holds about 300 bytes a live file and 150 bytes a removed one.
+
+    Raises:
+        CorruptLogError, StorageError: a file can't be read.
+    """
+    reading = Reading()
+
+    def pack(_path: str, facts: FileFacts) -> bytes:
+        reading.has_parsed_stats |= isinstance(facts.stats, dict)
+        return facts.digest()
+
+    def keep(key: bytes, added: int | None, ended: int | None, facts: bytes, remove: Action | None) -> None:
+        reading.lives[life_digest(key[:PATH_DIGEST], added, ended, facts, remove)] += 1
+
+    _run(log, _Replay(scope, reading, pack, keep), totals_at, each)
+    return reading
+
+
+def read_files(log: Log, scope: Scope, paths: Collection[bytes], *, each: Each | None = None) -> list[Life]:
+    """Returns the lifetimes of the files whose path has one of the given digests; reads the log anew."""
+    lives: list[Life] = []
+
+    def pack(path: str, facts: FileFacts) -> tuple[str, FileFacts]:
+        return path, facts
+
+    def keep(
+        _key: bytes, added: int | None, ended: int | None, what: tuple[str, FileFacts], remove: Action | None
+    ) -> None:
+        lives.append(Life(what[0], added, ended, what[1], remove))
+
+    _run(log, _Replay(scope, Reading(), pack, keep, only=paths), (), each)
+    return lives
+
+
+def _run(log: Log, replay: _Replay, totals_at: Collection[int], each: Each | None) -> None:
+    segment, commits = replay.scope.segment, list(replay.scope.segment.commits)
+    if segment.checkpoint is not None:
+        if commits and commits[0].version == segment.first_version:
+            replay.floor_commit(commits[0].version, _commit(log, commits.pop(0), each))
+        for file in segment.checkpoint.files:
+            replay.checkpoint(segment.first_version, _checkpoint(log, file, each))
+        replay.note_totals(segment.first_version, totals_at)
+    for commit in commits:
+        replay.commit(commit.version, _commit(log, commit, each))
+        replay.note_totals(commit.version, totals_at)
+    replay.finish()
+
+
+def _commit(log: Log, file: LogFile, each: Each | None) -> Iterator[Named]:
+    yield from json_actions(log.store.chunks(file.path), file.name)
+    if each is not None:
+        each(file)
+
+
+def _checkpoint(log: Log, file: LogFile, each: Each | None) -> Iterator[Named]:
+    for name, body in _checkpoint_file(log, file.path):
+        if name == "sidecar":
+            path = body["path"] if "/" in body["path"] else f"{LOG_FOLDER}/{SIDECAR_FOLDER}/{body['path']}"
+            try:
+                yield from _checkpoint_file(log, path)
+            except LocationNotFoundError as error:
+                raise CorruptLogError(f"{file.name} names a sidecar that is not there: {body['path']}") from error
+        elif name != "checkpointMetadata":
+            yield name, body
+    if each is not None:
+        each(file)
+
+
+def _checkpoint_file(log: Log, path: str) -> Iterator[Named]:
+    name = path.rpartition("/")[2]
+    if name.endswith(".json"):
+        yield from json_actions(log.store.chunks(path), name)
+    else:
+        with log.store.open(path) as source:
+            yield from parquet_actions(source, name)
+
+
+class _Live(NamedTuple):
+    added: int
+    size: int
+    deleted: int | None
+    what: Any
+
+
+Keep = Callable[[bytes, int | None, int | None, Any, Action | None], None]
+_STATE = ("metaData", "protocol", "txn", "domainMetadata")
+
+
+class _Replay:
+    """Live files and latest state, moved on action by action.
+
+    `pack` makes of a path and facts what is held of a file; `keep` gets every lifetime as soon as its end is known.
+    """
+
+    def __init__(
+        self,
+        scope: Scope,
+        reading: Reading,
+        pack: Callable[[str, FileFacts], Any],
+        keep: Keep,
+        *,
+        only: Collection[bytes] | None = None,
+    ) -> None:
+        self.scope = scope
+        self._reading = reading
+        self._pack = pack
+        self._keep = keep
+        self._only = only
+        self._live: dict[bytes, _Live] = {}
+        self._removed_at_floor: set[bytes] = set()
+        self._size = self._vectors = self._deleted = 0
+
+    def commit(self, version: int, actions: Iterable[Named]) -> None:
+        """Applies a commit: its removes as they come, its adds after all of them."""
+        added = self._apply(version, actions)
+        for key, live in added.items():
+            self._end(key, version, None)
+            self._begin(key, live)
+
+    def floor_commit(self, version: int, actions: Iterable[Named]) -> None:
+        """Applies the commit of the version that the log's checkpoint stands for; it comes before the checkpoint."""
+        for key, live in self._apply(version, actions).items():
+            self._begin(key, live)
+
+    def checkpoint(self, version: int, actions: Iterable[Named]) -> None:
+        """Adds a checkpoint's state, where the floor's own commit has not said it already."""
+        for name, body in actions:
+            if name == "add":
+                key = self._key(body)
+                if key is not None and key not in self._live:
+                    self._begin(key, self._new(body, version))
+            elif name == "remove":
+                key = self._key(body)
+                if key is not None and key not in self._removed_at_floor:
+                    self._tombstone(key, body, version)
+            elif name in _STATE:
+                self._state(name, body, version, replace=False)
+            else:
+                self._reading.checkpoint_others.append({name: body})
+
+    def finish(self) -> None:
+        """Gives up the files that are live at the end."""
+        while self._live:
+            key, live = self._live.popitem()
+            self._keep(key, live.added, None, live.what, None)
+
+    def note_totals(self, version: int, wanted: Collection[int]) -> None:
+        if version in wanted:
+            self._reading.totals[version] = Totals(len(self._live), self._size, self._vectors, self._deleted)
+
+    def _apply(self, version: int, actions: Iterable[Named]) -> dict[bytes, _Live]:
+        """Applies all but the adds, which it returns; of two adds of one file the first counts."""
+        commit = self._reading.commits[version] = Commit()
+        added: dict[bytes, _Live] = {}
+        for name, body in actions:
+            if body is None and name in (*_STATE, "add", "remove", "cdc", "commitInfo"):
+                continue
+            if name == "add":
+                key = self._key(body)
+                if key is not None and key in added:
+                    commit.others.append({name: tidy(body, ADD_FIELDS)})
+                elif key is not None:
+                    added[key] = self._new(body, version)
+            elif name == "remove":
+                self._remove(body, version)
+            else:
+                self._note(commit, name, body, version)
+        return added
+
+    def _note(self, commit: Commit, name: str, body: Any, version: int) -> None:
+        if name == "cdc":
+            commit.cdc.append(body)
+        elif name == "commitInfo":
+            if commit.info is not None:
+                commit.others.append({name: commit.info})
+            commit.info = body
+        elif name in _STATE:
+            before = self._state(name, body, version, replace=True)
+            if before is not None:
+                commit.others.append({name: before})
+        else:
+            commit.others.append({name: body})
+
+    def _state(self, name: str, body: Action, version: int, *, replace: bool) -> Action | None:
+        """Notes state; returns what the same version has said before, if it is replaced."""
+        reading = self._reading
+        states: dict[Any, Action]
+        key: Any
+        match name:
+            case "metaData":
+                states, key = reading.metadata, version
+            case "protocol":
+                states, key = reading.protocols, version
+            case "txn":
+                states, key = reading.transactions, (body["appId"], version)
+            case _:
+                states, key = reading.domains, (body["domain"], version)
+        before = states.get(key)
+        if before is None or replace:
+            states[key] = body
+        return before if replace else None
+
+    def _key(self, body: Action) -> bytes | None:
+        """Returns what stands for a file: its path, and its deletion vector's id; None for one that nobody wants."""
+        path = path_digest(body["path"])
+        if self._only is not None and path not in self._only:
+            return None
+        vector = vector_id(body.get("deletionVector"))
+        return path if vector is None else path + path_digest(vector)
+
+    def _new(self, body: Action, version: int) -> _Live:
+        added, facts = self.scope.reduced(version, facts_of_add(body))
+        vector = facts.deletion_vector
+        deleted = None if vector is None else whole(vector.get("cardinality")) or 0
+        return _Live(added or 0, facts.size or 0, deleted, self._pack(body["path"], facts))
+
+    def _begin(self, key: bytes, live: _Live) -> None:
+        self._live[key] = live
+        self._size += live.size
+        self._vectors += live.deleted is not None
+        self._deleted += live.deleted or 0
+
+    def _remove(self, body: Action, version: int) -> None:
+        key = self._key(body)
+        if key is None:
+            return
+        if version == self.scope.segment.first_version:
+            self._removed_at_floor.add(key)
+        if not self._end(key, version, body):
+            self._tombstone(key, body, version)
+
+    def _end(self, key: bytes, version: int, remove: Action | None) -> bool:
+        """Ends a live file; tells whether there was one."""
+        live = self._live.pop(key, None)
+        if live is None:
+            return False
+        self._size -= live.size
+        self._vectors -= live.deleted is not None
+        self._deleted -= live.deleted or 0
+        if self.scope.covers(version):
+            self._keep(key, live.added, version, live.what, _pathless(remove))
+        return True
+
+    def _tombstone(self, key: bytes, body: Action, version: int) -> None:
+        if self.scope.covers(version):
+            what = self._pack(body["path"], facts_of_tombstone(body))
+            self._keep(key, None, version, what, _pathless(body))
+
+
+def _pathless(remove: Action | None) -> Action | None:
+    if remove is None:
+        return None
+    return {name: value for name, value in tidy(remove, REMOVE_FIELDS).items() if name != "path"}

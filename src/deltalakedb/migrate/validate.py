@@ -1,0 +1,241 @@
+"""Is what SQL says of a table what its log says?
+
+Three readers that share nothing with the import: delta-rs for the versions that it opens, a second reading of the
+log for everything else (migrate/second_reading.py), and the log's own checksums. Nothing is written.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from ..catalog import registry
+from ..catalog.database import Database
+from ..catalog.registry import TableEntry
+from ..catalog.snapshot import Snapshot, snapshot
+from ..errors import ArgumentError, LogChangedError, LogError, TableNotFoundError
+from ..log.path import LogFile
+from ..log.reader import Log, open_log, plan
+from ..log.segment import LogSegment
+from ..log.store import open_store
+from .against_checksums import compare_with_checksum, read_checksum
+from .against_delta_rs import UNSEEN, compare_history, compare_with_delta_rs, open_version, reader_name
+from .differences import Difference, Findings
+from .files_against_delta_rs import compare_deletion_vectors
+from .files_against_log import compare_files_with_log
+from .importer import check_table_id, default_table_id
+from .second_reading import Scope, read
+from .state_against_log import compare_state_with_log
+
+__all__ = ["Difference", "ValidationReport", "validate"]
+
+Listener = Callable[[int, int], None]
+"""Gets how many steps are done, and how many there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationReport:
+    """What a validation found.
+
+    Attributes:
+        table_id: the table.
+        valid: whether there is no difference.
+        version: the version that was validated: the catalog's newest, unless the log ends before it.
+        versions_checked: how many versions every reader was asked for; the second reading covers all of them.
+        reader: the independent readers with their versions, and what they do not see.
+        differences: what differs, in the order in which the readers found it.
+        notes: what could not be compared, and why.
+    """
+
+    table_id: str
+    valid: bool
+    version: int
+    versions_checked: int
+    reader: str
+    differences: tuple[Difference, ...]
+    notes: tuple[str, ...] = ()
+
+
+def validate(
+    database: Database,
+    location: str,
+    table_id: str | None = None,
+    *,
+    all_versions: bool = False,
+    listener: Listener | None = None,
+) -> ValidationReport:
+    """Compares a table in the catalog with its log, at the catalog's newest version or at every version.
+
+    One pass over the log and one over the table's rows compare all file lifetimes and all other actions of every
+    version. delta-rs and checksums are asked for the newest version; with `all_versions` for each, where delta-rs reads
+    the log anew every time.
+
+    A log that has grown beyond the catalog is compared up to the catalog's version, one whose history was cleaned up
+    since the import as far back as it goes.
+
+    Raises:
+        TableNotFoundError, ImportIncompleteError: the catalog has no such table, or not all of it.
+        ArgumentError: the table was imported from another location.
+        LogChangedError: the log begins after the catalog's newest version.
+        LogError, StorageError: the log can't be read.
+    """
+    store = open_store(location)
+    with database.reading() as connection:
+        entry = entry_at(connection, store.location, table_id)
+        log = open_log(store)
+        return _Validation(connection, entry, log, listener).run(all_versions=all_versions)
+
+
+def entry_at(connection: Connection, location: str, table_id: str | None) -> TableEntry:
+    """Returns a readable table, which must have been imported from a location.
+
+    Raises:
+        TableNotFoundError, ImportIncompleteError: the catalog has no such table, or not all of it.
+        ArgumentError: it was imported from another location.
+    """
+    wanted = check_table_id(table_id or default_table_id(location))
+    try:
+        entry = registry.readable(connection, wanted)
+    except TableNotFoundError as error:
+        others = [entry.table_id for entry in registry.entries(connection) if _same_place(entry.location, location)]
+        if table_id is None and others:
+            raise TableNotFoundError(
+                error.message, f"{location} is in the catalog as --table-id {others[0]}"
+            ) from error
+        raise
+    if not _same_place(entry.location, location):
+        raise ArgumentError(
+            f"{wanted!r} was imported from {entry.location}, not from {location}",
+            "Give that location, or the --table-id under which this one was imported.",
+        )
+    return entry
+
+
+def _same_place(one: str, other: str) -> bool:
+    if one.rstrip("/") == other.rstrip("/"):
+        return True
+    return "://" not in one and "://" not in other and os.path.realpath(one) == os.path.realpath(other)
+
+
+class _Validation:
+    """One run over one table."""
+
+    def __init__(self, connection: Connection, entry: TableEntry, log: Log, listener: Listener | None) -> None:
+        self._connection = connection
+        self._entry = entry
+        self._log = log
+        self._listener = listener
+        self._findings = Findings()
+        self._unopened: dict[int, str] = {}
+        self._foreign: dict[int, bool] = {}
+        self._done = self._total = 0
+
+    def run(self, *, all_versions: bool) -> ValidationReport:
+        segment = self._segment()
+        floor = max(segment.first_version, self._entry.first_version)
+        scope = Scope(segment, floor, segment.first_version != self._entry.first_version)
+        versions = range(floor if all_versions else segment.version, segment.version + 1)
+        self._begin(segment, len(versions))
+        self._against_log(scope, versions)
+        for version in versions:
+            self._against_delta_rs(version, segment)
+            self._step()
+        differences = tuple(self._findings.differences)
+        return ValidationReport(
+            table_id=self._entry.table_id,
+            valid=not differences,
+            version=segment.version,
+            versions_checked=len(versions),
+            reader=self._reader(),
+            differences=differences,
+            notes=tuple(self._findings.all_notes()),
+        )
+
+    def _segment(self) -> LogSegment:
+        """Returns what of the log is compared, and notes where it isn't what was imported."""
+        entry, findings = self._entry, self._findings
+        try:
+            segment = plan(self._log, entry.version)
+        except LogError as error:
+            begins = plan(self._log).first_version
+            if begins <= entry.version:
+                raise
+            raise LogChangedError(
+                f"The log at {self._log.location} begins with version {begins} now, the catalog has {entry.version}",
+                f"deltalakedb sync {entry.table_id}",
+            ) from error
+        findings.compare(segment.version, "version", None, segment.version, entry.version)
+        if segment.first_version > entry.first_version:
+            findings.note(
+                f"The log begins with version {segment.first_version} now: "
+                f"versions {entry.first_version} to {segment.first_version - 1} are in SQL alone and were not compared"
+            )
+        elif segment.first_version < entry.first_version:
+            findings.note(
+                f"The log begins with version {segment.first_version}, the catalog with {entry.first_version}: "
+                "what lies between was not compared"
+            )
+        if self._grown:
+            findings.note(f"The log goes on after version {entry.version}, which is the catalog's newest")
+        return segment
+
+    @property
+    def _grown(self) -> bool:
+        return self._log.files[-1].version > self._entry.version
+
+    def _begin(self, segment: LogSegment, versions: int) -> None:
+        files = len(segment.commits) + (len(segment.checkpoint.files) if segment.checkpoint else 0)
+        self._total = files + versions
+
+    def _step(self, _file: LogFile | None = None) -> None:
+        self._done += 1
+        if self._listener is not None:
+            self._listener(min(self._done, self._total), self._total)
+
+    def _at(self, version: int) -> Snapshot:
+        return snapshot(self._connection, self._entry, version)
+
+    def _against_log(self, scope: Scope, versions: range) -> None:
+        # The newest one is looked at in any case: delta-rs reads it too.
+        newest_checksum = [file for file in scope.segment.checksums if file.version >= scope.floor][-1:]
+        wanted = [file for file in scope.segment.checksums if file.version in versions]
+        checksums = {file.version: file for file in (*wanted, *newest_checksum)}
+        reading = read(self._log, scope, totals_at=frozenset(checksums), each=self._step)
+        newest = self._at(self._entry.version)
+        compare_files_with_log(newest, self._log, scope, reading, self._findings)
+        compare_state_with_log(newest, scope, reading, self._findings)
+        for version, file in checksums.items():
+            told = read_checksum(self._log, file, self._findings)
+            self._foreign[version] = told is not None and bool(
+                {"metadata", "protocol"}.intersection(
+                    compare_with_checksum(told, file.name, self._at(version), reading, self._findings)
+                )
+            )
+
+    def _against_delta_rs(self, version: int, segment: LogSegment) -> None:
+        table = open_version(self._log.location, version)
+        if isinstance(table, str):
+            self._unopened[version] = table
+            return
+        at = self._at(version)
+        trusted = max((one for one in self._foreign if one <= version), default=None)
+        misled = trusted is not None and self._foreign[trusted]
+        compare_with_delta_rs(table, at, self._findings, trusts_checksum=misled)
+        if version == self._entry.version and not self._grown:
+            compare_history(table, at, segment, self._findings)
+        if version == self._entry.version:
+            compare_deletion_vectors(table, at, self._findings)
+
+    def _reader(self) -> str:
+        opened = ""
+        if self._unopened:
+            versions = sorted(self._unopened)
+            which = f"version {versions[0]}" if len(versions) == 1 else f"{len(versions)} of the versions"
+            opened = f" (which does not open {which}: {self._unopened[versions[0]]})"
+            seen = "second reading of the log for these, and"
+        else:
+            seen = "second reading of the log"
+        return f"{reader_name()}{opened}; {seen} for {UNSEEN}"

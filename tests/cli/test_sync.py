@@ -1,0 +1,84 @@
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Cli
+from tests.support.logs import LogBuilder, add, metadata, protocol
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> LogBuilder:
+    """A table of one version."""
+    log = LogBuilder(tmp_path / "grown")
+    log.commit(protocol(), metadata(), add("a"))
+    return log
+
+
+def test_what_is_new_is_taken_in(on: Cli, log: LogBuilder):
+    on("import", log.root)
+    log.commit(add("b"))
+    log.commit(add("c"))
+    result = on("sync", "grown")
+    assert result.code == 0
+    assert result.out.startswith("✓ grown took in 2 new versions, 1 to 2, in ")
+    assert on("sync", "grown").out == "✓ grown is up to date at version 2\n"
+    assert sorted(on("files", "grown").out.split()) == ["a", "b", "c"]
+
+
+def test_all_and_the_document(on: Cli, log: LogBuilder, plain: Path):
+    on("import", log.root)
+    on("import", plain)
+    log.commit(add("b"))
+    document = on("sync", "--all", "--output", "json").document
+    assert (document["completed"], document["failed"]) == (2, 0)
+    assert [(one["table_id"], one["from_version"], one["version"]) for one in document["tables"]] == [
+        ("grown", 0, 1),
+        ("plain", 2, 2),
+    ]
+
+
+def test_a_failure_does_not_stop_the_others(on: Cli, log: LogBuilder, plain: Path):
+    on("import", log.root)
+    on("import", plain)
+    log.commit(add("b"), raw=b'{"add":')
+    result = on("sync", "--all")
+    assert result.code == 1
+    assert "✗ grown stays at version 0: 00000000000000000001.json" in result.out
+    assert "✓ plain is up to date" in result.out
+    document = on("sync", "grown", "--output", "json").document
+    assert document["failed"] == 1
+    assert document["tables"][0]["status"] == "failed"
+    assert on("files", "grown").out == "a\n"
+
+
+def test_unknown_and_incomplete_tables(on: Cli, plain: Path, tmp_path: Path):
+    (tmp_path / "empty" / "_delta_log").mkdir(parents=True)
+    on("import", plain)
+    on("import", "empty")
+    assert "There is no table 'nope'" in on("sync", "nope").error_lines[0]
+    assert "has not completed" in on("sync", "empty").error_lines[0]
+    result = on("sync", "--all")
+    assert result.code == 0
+    assert result.out == "✓ plain is up to date at version 2\n"
+    assert "passed over 'empty'" in result.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_watch_goes_on_until_it_is_stopped(cli: Cli, log: LogBuilder, tmp_path: Path, number: signal.Signals):
+    cli("import", log.root)
+    command = [sys.executable, "-m", "deltalakedb", "sync", "grown", "--watch", "0.1", "--output", "json"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        first = json.loads(process.stdout.readline())
+        log.commit(add("b"))
+        second = json.loads(process.stdout.readline())
+        process.send_signal(number)
+        _, err = process.communicate(timeout=20)
+    assert first["tables"][0]["version"] == 0
+    assert (second["tables"][0]["from_version"], second["tables"][0]["version"]) == (0, 1)
+    assert process.returncode == 0
+    assert err.endswith("Stopped.\n")
+    assert "Traceback" not in err

@@ -1,0 +1,56 @@
+"""The pages say what the program does: their blocks are run, and their words held against what it prints."""
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def _load() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docs_build", ROOT / "docs" / "build.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+build = _load()
+
+
+def words(text: str) -> list[str]:
+    """The words of an output, without what differs from run to run: numbers, units, names of data files, bars."""
+    text = re.sub(r"\bpart-\S+", "0", text)
+    text = re.sub(r"\b\d[\d.,:]*\s*(ms|s|min|KiB|MiB|B|\u00d7)?(?![A-Za-z])", "0", text)
+    return sorted(set(re.findall(r"[A-Za-z_]{3,}", text)) - {"min", "KiB", "MiB"})
+
+
+@pytest.mark.parametrize("name", build.PAGES)
+def test_every_block_of_a_page_runs_and_prints_what_stands_there(name, tmp_path):
+    page = (ROOT / "docs" / name).read_text()
+    for block, shown, output in build.run_page(page, tmp_path):
+        if shown is not None:
+            assert words(output) == words(shown.text), f"{block.text}\nRun `make docs`, and look at the change."
+
+
+def test_the_command_reference_is_that_of_the_commands():
+    assert (ROOT / "docs" / "cli.md").read_text() == build.command_reference(), "Run `make docs`."
+
+
+def test_links_between_pages_lead_somewhere():
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())]
+    assert links
+    assert [f"{page.name}: {link}" for page, link in links if not (page.parent / link).exists()] == []
+
+
+def test_quick_start_holds_the_two_commands_and_nothing_else():
+    readme = (ROOT / "README.md").read_text()
+    section = readme.split("## Quick start", 1)[1].split("\n## ", 1)[0]
+    assert [block.text for block in build.blocks(section)] == ["make demo\n", "make test\n"]

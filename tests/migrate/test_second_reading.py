@@ -1,0 +1,115 @@
+"""The second reading by itself: against what others say of the same logs."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from deltalakedb.errors import CorruptLogError
+from deltalakedb.log.reader import open_log, plan
+from deltalakedb.log.store import open_store
+from deltalakedb.migrate import facts, second_decoding, second_reading
+from deltalakedb.migrate.second_reading import Reading, Scope, read
+from tests.support.logs import LogBuilder, add, commit_info, dv, metadata, protocol, remove, to_lines
+from tests.support.shared_tables import SharedTable, shared_params
+
+
+def reading_of(location: str | Path, versions: range | None = None) -> Reading:
+    log = open_log(open_store(location))
+    segment = plan(log)
+    wanted = range(segment.version + 1) if versions is None else versions
+    return read(log, Scope(segment, segment.first_version, floors_differ=False), totals_at=wanted)
+
+
+@pytest.mark.parametrize("shared", shared_params(lambda table: table.is_ok))
+def test_every_version_of_the_shared_tables(shared: SharedTable):
+    unsure = len(shared.expected.get("ambiguous_files", ()))
+    totals = reading_of(shared.location).totals
+    assert sorted(totals) == sorted(int(version) for version in shared.expected["versions"])
+    for version, told in shared.expected["versions"].items():
+        assert abs(totals[int(version)].files - told["num_files"]) <= unsure
+        if not unsure:
+            assert totals[int(version)].size == told["total_size"]
+
+
+def test_it_shares_nothing_with_the_reader_and_the_replay():
+    for module in (second_reading, second_decoding, facts):
+        lines = Path(module.__file__).read_text().splitlines()
+        imports = " ".join(line for line in lines if line.startswith(("from ", "import ")))
+        for other in ("json_actions", "parquet_actions", "replay", "log.actions", "msgspec"):
+            assert f"{other} import" not in imports, f"{module.__name__}: {other}"
+
+
+ACTIONS = [protocol(), metadata(), add("a.parquet", size=7), add("b ü.parquet", deletionVector=dv()), commit_info()]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda lines: lines.rstrip(b"\n"),
+        lambda lines: lines.replace(b"\n", b"\r\n"),
+        lambda lines: b"\n \n" + lines.replace(b"\n", b"\n\n"),
+        lambda lines: lines.replace(b"\n", b" "),
+        lambda lines: b"\xef\xbb\xbf" + lines,
+        lambda _: "\n".join(json.dumps(action, indent=2) for action in ACTIONS).encode(),
+        lambda lines: lines.replace(b'"size": 7', b'"size": 7.0'),
+    ],
+    ids=["no final newline", "CRLF", "blank lines", "one line", "byte-order mark", "pretty", "fraction of zero"],
+)
+@pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
+def test_forms_of_json(form, chunk: int):
+    text = form(to_lines(ACTIONS))
+    chunks = (text[start : start + chunk] for start in range(0, len(text), chunk))
+    actions = list(second_decoding.json_actions(chunks, "x.json"))
+    assert actions == [pair for action in ACTIONS for pair in action.items()]
+
+
+@pytest.mark.parametrize("text", [b'{"add": {"path": "a', b'{}\n{"add"', b"{'add': 1}\n", b"[1]", b"1", b"{}}"])
+def test_what_is_no_json(text: bytes):
+    with pytest.raises(CorruptLogError, match=r"x\.json"):
+        list(second_decoding.json_actions([text], "x.json"))
+
+
+def test_a_checkpoint_that_is_no_parquet(tmp_path: Path):
+    (tmp_path / "x").write_bytes(b"no parquet")
+    with (tmp_path / "x").open("rb") as source, pytest.raises(CorruptLogError, match="x: not readable"):
+        list(second_decoding.parquet_actions(source, "x"))
+
+
+def test_totals(tmp_path: Path):
+    log = LogBuilder(tmp_path / "t")
+    log.commit(protocol(), metadata(), add("a", size=5), add("b", size=6))
+    log.commit(remove("a"), add("a", size=5, deletionVector=dv(cardinality=3)))
+    log.commit(add("b", size=8), remove("ghost"), remove("a", deletionVector=dv()), add("c", size=None))
+    assert list(reading_of(log.root).totals.values()) == [(2, 11, 0, 0), (2, 11, 1, 3), (2, 8, 0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"a": 1.5}, {"a": "1.50"}),
+        ({"a": 10}, {"a": "1e1"}),
+    ],
+)
+def test_numbers_of_statistics_have_one_form(one: dict, other: dict):
+    told = '{"a":%s}' % other["a"]  # noqa: UP031 (braces)
+    assert facts.canonical(one) == facts.canonical(facts.parsed_json(told))
+
+
+@pytest.mark.parametrize(
+    ("stats", "count"),
+    [
+        ('{"numRecords":3}', 3),
+        (' { "numRecords" : 3 , "minValues":{}}', 3),
+        ('{"minValues":{"numRecords":5},"numRecords":3}', 3),
+        ('{"minValues":{"numRecords":5}}', None),
+        ('{"numRecords":3,"maxValues":{"numRecords":9}}', 3),
+        ('{"numRecords":3.0}', 3),
+        ("{}", None),
+        ("broken", None),
+        (None, None),
+        ({"numRecords": 4}, 4),
+    ],
+)
+def test_number_of_records(stats, count):
+    assert facts.num_records(stats) == count

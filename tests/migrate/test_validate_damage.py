@@ -1,0 +1,120 @@
+"""Validation finds every kind of damage, and names it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from deltalake import DeltaTable
+
+from deltalakedb.catalog import registry
+from deltalakedb.catalog.database import Database
+from deltalakedb.catalog.snapshot import snapshot
+from deltalakedb.log.reader import open_log, plan
+from deltalakedb.log.store import open_store
+from deltalakedb.migrate.against_delta_rs import compare_history, compare_with_delta_rs, open_version
+from deltalakedb.migrate.differences import LIMIT, Findings
+from deltalakedb.migrate.files_against_delta_rs import compare_deletion_vectors
+from deltalakedb.migrate.importer import import_table
+from deltalakedb.migrate.validate import validate
+from tests.migrate.damage import IN_FILES, IN_STATE, MORE_DELETED, Damage, run, seen, update
+from tests.support.logs import (
+    LogBuilder,
+    add,
+    commit_info,
+    metadata,
+    protocol,
+)
+
+
+def params(damages: list[Damage]) -> list:
+    return [pytest.param(damage, id=damage.name) for damage in damages]
+
+
+@pytest.mark.parametrize("damage", params(IN_FILES + IN_STATE))
+def test_damage_is_found_and_named(database: Database, imported: str, damage: Damage):
+    run(database, damage.statement)
+    report = validate(database, imported)
+    assert not report.valid
+    assert seen(report) == damage.found
+    assert seen(validate(database, imported, all_versions=True)) == damage.found
+    json.dumps([(one.expected, one.actual) for one in report.differences])
+
+
+def test_expected_is_the_log_and_actual_is_sql(database: Database, imported: str):
+    run(database, update("size = 101", "c.parquet"))
+    (one,) = validate(database, imported).differences
+    assert (one.expected, one.actual) == (100, 101)
+
+
+DELTA_RS_SEES = {
+    "row missing",
+    "row extra",
+    "size",
+    "partition value",
+    "stats",
+    "number of records",
+    "modification time",
+    "removed",
+    "not removed",
+    "schema",
+    "name",
+    "partition columns",
+    "configuration",
+    "created time",
+    "protocol",
+    "feature",
+    "commit missing",
+    "commitInfo",
+    "metadata missing",
+    "protocol missing",
+}
+
+
+@pytest.mark.parametrize("damage", params([d for d in IN_FILES + IN_STATE if d.name in DELTA_RS_SEES]))
+def test_delta_rs_alone_sees_it(database: Database, imported: str, damage: Damage):
+    assert delta_rs_finds(database, imported) == []
+    run(database, damage.statement)
+    assert delta_rs_finds(database, imported)
+
+
+def delta_rs_finds(database: Database, location: str) -> list:
+    findings, table = Findings(), open_version(location, 3)
+    assert isinstance(table, DeltaTable)
+    with database.reading() as connection:
+        at = snapshot(connection, registry.readable(connection, "t"))
+        compare_with_delta_rs(table, at, findings)
+        compare_history(table, at, plan(open_log(open_store(location))), findings)
+    return findings.differences
+
+
+def test_an_unknown_action(database: Database, tmp_path: Path):
+    log = LogBuilder(tmp_path / "t")
+    log.commit(protocol(), metadata(), {"newAction": {"n": None}}, commit_info())
+    import_table(database, str(log.root))
+    report = validate(database, str(log.root))
+    assert report.differences == ()
+    assert "could not read the history" in report.notes[0]  # delta-rs gives up
+    run(database, "UPDATE delta_commits SET other_actions = NULL")
+    (one,) = validate(database, str(log.root)).differences
+    assert (one.kind, one.expected, one.actual) == ("unknown_action", {"newAction": {"n": None}}, None)
+
+
+def test_delta_rs_counts_deleted_rows(database: Database, imported: str):
+    run(database, MORE_DELETED)
+    findings, table = Findings(), open_version(imported, 3)
+    with database.reading() as connection:
+        compare_deletion_vectors(table, snapshot(connection, registry.readable(connection, "t")), findings)
+    (one,) = findings.differences
+    assert (one.kind, one.path, one.expected, one.actual) == ("deletion_vector", "a.parquet", 2, 3)
+
+
+def test_many_differences_are_counted(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    log = LogBuilder(tmp_path / "t")
+    log.commit(protocol(), metadata(), *(add(f"{n}.parquet") for n in range(30)))
+    import_table(database, str(log.root))
+    run(database, "UPDATE delta_files SET size = 1")
+    monkeypatch.setattr("deltalakedb.migrate.differences.LIMIT", 10)
+    report = validate(database, str(log.root))
+    assert not report.valid
+    assert len(report.differences) == 10 < LIMIT
+    assert "20 further differences are not listed" in report.notes
