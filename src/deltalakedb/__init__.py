@@ -5,19 +5,67 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .errors import (
+    ArgumentError,
+    CatalogError,
+    CorruptLogError,
+    DatabaseBusyError,
+    DatabaseConnectionError,
+    DeltaLakeDBError,
+    DiskFullError,
+    DriverNotInstalledError,
+    ImportIncompleteError,
+    LocationNotFoundError,
+    LogChangedError,
+    LogError,
+    LogGapError,
+    NotADeltaTableError,
+    PermissionDeniedError,
+    RollbackUnsafeError,
+    SchemaVersionError,
+    StorageError,
+    TableBusyError,
+    TableExistsError,
+    TableNotFoundError,
+    UnsupportedTableError,
+    VersionNotFoundError,
+)
+
 if TYPE_CHECKING:
-    from .client import Catalog as Catalog
-    from .client import connect as connect
-    from .errors import DeltaLakeDBError as DeltaLakeDBError
+    from .client import Catalog, connect
+    from .table.delta_table import DeltaTable
+
+__all__ = [
+    "ArgumentError",
+    "Catalog",
+    "CatalogError",
+    "CorruptLogError",
+    "DatabaseBusyError",
+    "DatabaseConnectionError",
+    "DeltaLakeDBError",
+    "DeltaTable",
+    "DiskFullError",
+    "DriverNotInstalledError",
+    "ImportIncompleteError",
+    "LocationNotFoundError",
+    "LogChangedError",
+    "LogError",
+    "LogGapError",
+    "NotADeltaTableError",
+    "PermissionDeniedError",
+    "RollbackUnsafeError",
+    "SchemaVersionError",
+    "StorageError",
+    "TableBusyError",
+    "TableExistsError",
+    "TableNotFoundError",
+    "UnsupportedTableError",
+    "VersionNotFoundError",
+    "connect",
+]
 
 # Imported when they are asked for: `deltalakedb --help` needs none of them.
-_HOMES = {
-    "Catalog": ".client",
-    "connect": ".client",
-    "DeltaLakeDBError": ".errors",
-}
-
-__all__ = sorted(_HOMES)  # noqa: PLE0605 (a list of names, made once)
+_HOMES = {"Catalog": ".client", "connect": ".client", "DeltaTable": ".table.delta_table"}
 
 
 def __getattr__(name: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
@@ -12,6 +13,7 @@ from .catalog.registry import TableEntry
 from .migrate.importer import DEFAULT_BATCH_SIZE, ImportReport, Listener, import_table
 from .migrate.rollback import RollbackCheck, RollbackReport, rollback, verify_rollback
 from .migrate.validate import ValidationReport, validate
+from .table.delta_table import DeltaTable
 
 
 def connect(url: str = DEFAULT_URL) -> Catalog:
@@ -101,6 +103,22 @@ class Catalog:
             TableNotFoundError, TableBusyError: there is no such table, or it is being imported.
         """
         return rollback(self._database, table_id)
+
+    def table(
+        self, table_id: str, *, version: int | None = None, timestamp: str | datetime | None = None
+    ) -> DeltaTable:
+        """Opens a table, by default at its newest version.
+
+        Args:
+            table_id: the table.
+            version: the version.
+            timestamp: in place of a version, the time at which it was the newest; text needs a zone.
+
+        Raises:
+            TableNotFoundError, ImportIncompleteError: there is no such table, or its import has not completed.
+            VersionNotFoundError: below the table's first version or beyond the catalog's newest.
+        """
+        return DeltaTable(self._database, table_id=table_id, version=version, timestamp=timestamp)
 
     def tables(self) -> list[TableEntry]:
         """Returns the tables that can be read, by table id; none where there is no catalog yet."""

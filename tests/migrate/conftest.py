@@ -8,6 +8,7 @@ import pytest
 from deltalakedb.catalog.database import Database
 from deltalakedb.migrate.importer import import_table
 from tests.migrate.damage import make_log
+from tests.support.databases import fresh_postgres, sqlite_url
 
 
 @pytest.fixture
@@ -24,3 +25,17 @@ def imported(database: Database, tmp_path: Path) -> str:
     location = str(make_log(tmp_path / "t").root)
     import_table(database, location)
     return location
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def one_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """A catalog on each kind of database, which the tests of a module share; each has table ids of its own."""
+    if request.param == "sqlite":
+        database = Database(sqlite_url(tmp_path_factory.mktemp("catalog")))
+        yield database
+        database.close()
+        return
+    with fresh_postgres(request.getfixturevalue("postgres_server")) as url:
+        database = Database(url)
+        yield database
+        database.close()

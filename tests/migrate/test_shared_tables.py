@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,6 @@ from deltalakedb.errors import (
 )
 from deltalakedb.migrate.importer import ImportReport, import_table
 from tests.support.catalogs import dump
-from tests.support.databases import fresh_postgres, sqlite_url
 from tests.support.rebuild import plain, rebuild, rows_of
 from tests.support.shared_tables import SharedTable, shared_params
 
@@ -42,37 +40,23 @@ good_tables = pytest.mark.parametrize("shared", shared_params(lambda table: tabl
 bad_tables = pytest.mark.parametrize("shared", shared_params(lambda table: not table.is_ok))
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    """One database for all tables."""
-    if request.param == "sqlite":
-        database = Database(sqlite_url(tmp_path_factory.mktemp("shared")))
-        yield database
-        database.close()
-        return
-    with fresh_postgres(request.getfixturevalue("postgres_server")) as url:
-        database = Database(url)
-        yield database
-        database.close()
-
-
 def imported(database: Database, shared: SharedTable) -> ImportReport:
     return import_table(database, shared.location, shared.name, resume=True)
 
 
 @good_tables
-def test_every_version_is_what_is_expected(database: Database, shared: SharedTable):
-    report = imported(database, shared)
+def test_every_version_is_what_is_expected(one_database: Database, shared: SharedTable):
+    report = imported(one_database, shared)
     expected = shared.expected
     assert (report.first_version, report.version) == (expected["first_version"], expected["version"])
-    with database.reading() as connection:
+    with one_database.reading() as connection:
         entry = registry.readable(connection, shared.name)
         for version, files in expected["versions"].items():
             state = snapshot(connection, entry, int(version))
             same_files(state, files, {tuple(key) for key in expected.get("ambiguous_files", ())})
         same_state(snapshot(connection, entry), expected)
-    assert report.active_files == len(list_files(report, database))
-    (status,) = statuses(database, shared.name)
+    assert report.active_files == len(list_files(report, one_database))
+    (status,) = statuses(one_database, shared.name)
     assert (status.status, status.version, status.files_processed) == (
         "completed",
         report.version,
@@ -139,14 +123,16 @@ def statuses(database: Database, table_id: str) -> list[registry.TableStatus]:
 
 
 @bad_tables
-def test_what_can_not_be_rebuilt_is_refused_and_leaves_its_failed_row_alone(database: Database, shared: SharedTable):
+def test_what_can_not_be_rebuilt_is_refused_and_leaves_its_failed_row_alone(
+    one_database: Database, shared: SharedTable
+):
     with pytest.raises(REFUSALS[shared.expected["kind"]]) as raised:
-        imported(database, shared)
+        imported(one_database, shared)
     error = raised.value
     assert error.hint
     assert "\n" not in error.message
-    assert_only_a_failure(database, shared, error)
-    with database.reading() as connection, pytest.raises(DeltaLakeDBError) as raised:
+    assert_only_a_failure(one_database, shared, error)
+    with one_database.reading() as connection, pytest.raises(DeltaLakeDBError) as raised:
         registry.readable(connection, shared.name)
     assert not isinstance(raised.value, TableNotFoundError)
 
@@ -167,9 +153,9 @@ def assert_only_a_failure(database: Database, shared: SharedTable, error: DeltaL
 
 
 @good_tables
-def test_every_action_of_every_commit_can_be_had_from_sql(database: Database, shared: SharedTable):
-    report = imported(database, shared)
-    with database.reading() as connection:
+def test_every_action_of_every_commit_can_be_had_from_sql(one_database: Database, shared: SharedTable):
+    report = imported(one_database, shared)
+    with one_database.reading() as connection:
         rebuilt = rebuild(*rows_of(snapshot(connection, registry.readable(connection, shared.name))))
     has_checkpoint = report.first_version > 0 or not any_commit(shared, 0)
     for version in range(report.first_version, report.version + 1):

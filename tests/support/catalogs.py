@@ -30,7 +30,7 @@ def dump(url: str, table_id: str | None = None, *, without: set[str] | frozenset
     """
     engine, found = _engine(url), Dump()
     of_table = "" if table_id is None else " WHERE table_id = :table_id"
-    left_out = without if table_id is None else {*without, "table_id"}
+    left_out = without | (set() if table_id is None else {"table_id"})
     with engine.connect() as connection:
         for name in SQL_TABLES:
             rows = connection.execute(sa.text(f"SELECT * FROM {name}{of_table}"), {"table_id": table_id}).mappings()

@@ -49,12 +49,16 @@ class TableStatus:
 
 @dataclass(frozen=True, slots=True)
 class TableEntry:
-    """A table that can be read: a row of `delta_tables`. Times are in UTC."""
+    """A table that can be read: a row of `delta_tables`. Times are in UTC.
+
+    `log_version` is the newest version in the log, as the last look at it found.
+    """
 
     table_id: str
     location: str
     first_version: int
     version: int
+    log_version: int
     imported_at: datetime
     synced_at: datetime
     warnings: str | None

@@ -95,6 +95,7 @@ delta_tables = Table(
     Column("location", Text, nullable=False),
     Column("first_version", BigInteger, nullable=False),
     Column("version", BigInteger, nullable=False),
+    Column("log_version", BigInteger, nullable=False),  # the newest in the log, as the last look at it found
     Column("imported_at", Time, nullable=False),
     Column("synced_at", Time, nullable=False),
     Column("warnings", Json),

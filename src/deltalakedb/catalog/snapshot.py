@@ -102,10 +102,14 @@ class Snapshot:
             yield rows
         result.close()
 
-    def count(self) -> tuple[int, int, int]:
-        """Returns the number of active files, their bytes, and their records as far as statistics tell."""
+    def count(self, where: ColumnElement[bool] | None = None) -> tuple[int, int, int]:
+        """Returns the number of active files, their bytes, and their records as far as statistics tell.
+
+        Args:
+            where: a condition on `delta_files` that they fulfil, too.
+        """
         sizes = (func.coalesce(func.sum(column), 0) for column in (delta_files.c.size, delta_files.c.num_records))
-        query = self._active([func.count(), *sizes])
+        query = self._active([func.count(), *sizes], where)
         files, size, records = self.connection.execute(query).one()
         return int(files), int(size), int(records)
 

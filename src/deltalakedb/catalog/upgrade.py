@@ -11,6 +11,7 @@ from sqlalchemy import Connection, insert, inspect, select, update
 from ..errors import SchemaVersionError
 from .dialects.base import Dialect
 from .schema import SCHEMA_VERSION, schema, schema_version
+from .views import create_views
 
 STEPS: dict[int, Callable[[Connection], None]] = {}
 """What leads from each schema version to the next one."""
@@ -63,6 +64,7 @@ def _create(connection: Connection, where: str) -> None:
             "Give the catalog a database or a schema of its own.",
         )
     schema.create_all(connection)
+    create_views(connection)
     made_by = f"deltalakedb {package_version('deltalakedb')}"
     connection.execute(
         insert(schema_version).values(version=SCHEMA_VERSION, created_at=datetime.now(UTC), created_by=made_by)

@@ -203,8 +203,8 @@ class _Import:
         raise AssertionError("batches() ends with a last batch")
 
     def _load(self, batch: Rows) -> None:
+        self._move_watermark(batch)  # first: it finds out whether the table is still ours
         append(self.database, self.connection, self.table_id, batch)
-        self._move_watermark(batch)
 
     def _load_last(self, batch: Rows, log: Log, segment: LogSegment, replay: BackwardReplay) -> TableEntry:
         """Loads the last batch and makes the table readable, durably: with it, all batches before are on disk."""
@@ -269,6 +269,7 @@ class _Import:
             location=log.location,
             first_version=segment.first_version,
             version=segment.version,
+            log_version=segment.version,
             imported_at=registry.now(),
             synced_at=registry.now(),
             warnings=msgspec.json.encode(warnings).decode() if warnings else None,

@@ -87,6 +87,10 @@ def take_in(
         check_same_table(log, connection, entry)
     commits = new_commits(log, entry)
     database.dialect.harden(connection)
+    if commits:
+        with connection.begin():  # said before it is done, so that a table that falls behind is seen to
+            entry = replace(entry, log_version=commits[-1].version)
+            registry.complete(connection, entry)
     for commit in commits:
         with connection.begin():
             entry = _apply(database, connection, log, entry, commit)

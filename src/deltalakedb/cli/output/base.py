@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
+
     from ...catalog.registry import TableStatus
     from ...catalog.snapshot import Snapshot
     from ...migrate.assess import Assessment
@@ -65,8 +67,8 @@ class Output(ABC):
         """Prints what a round of syncs took in."""
 
     @abstractmethod
-    def files(self, snapshot: Snapshot) -> None:
-        """Prints the active files."""
+    def files(self, snapshot: Snapshot, where: ColumnElement[bool] | None = None) -> None:
+        """Prints the active files, those that a condition on `delta_files` lets pass."""
 
     @abstractmethod
     def history(self, commits: Sequence[CommitRow]) -> None:

@@ -16,6 +16,8 @@ from ..synced import SyncedTable
 from .base import Output
 
 if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
+
     from ...catalog.registry import TableStatus
     from ...catalog.snapshot import Snapshot
     from ...migrate.assess import Assessment
@@ -116,8 +118,8 @@ class JsonOutput(Output):
         tables = [_synced(table) for table in report.tables]
         _print({"tables": tables, "completed": report.completed, "failed": report.failed})
 
-    def files(self, snapshot: Snapshot) -> None:
-        _print_all(_file(file) for file in snapshot.files())
+    def files(self, snapshot: Snapshot, where: ColumnElement[bool] | None = None) -> None:
+        _print_all(_file(file) for file in snapshot.files(where))
 
     def history(self, commits: Sequence[CommitRow]) -> None:
         _print([_commit(commit) for commit in commits])

@@ -17,6 +17,8 @@ from .human import NONE, duration, moment, plural, printable, size, versions
 from .layout import cell, is_terminal, line, show, table, title
 
 if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
+
     from ...catalog.registry import TableStatus
     from ...catalog.snapshot import Snapshot
     from ...rows import CommitRow, FileLifetime
@@ -114,14 +116,14 @@ def status_card(status: TableStatus) -> tuple[Text, list[tuple[str, str]]]:
 # ---- files
 
 
-def files(console: Console, snapshot: Snapshot) -> None:
+def files(console: Console, snapshot: Snapshot, where: ColumnElement[bool] | None = None) -> None:
     """Prints the active files: a table on a terminal, one path a line in a pipe."""
     if not is_terminal():
-        for file in snapshot.files():
+        for file in snapshot.files(where):
             sys.stdout.write(file.path + "\n")
         return
-    count, total_bytes, records = snapshot.count()
-    shown = heapq.nsmallest(_FILES_SHOWN, snapshot.files(), key=lambda file: file.path)
+    count, total_bytes, records = snapshot.count(where)
+    shown = heapq.nsmallest(_FILES_SHOWN, snapshot.files(where), key=lambda file: file.path)
     if shown:
         show(console, _table_of_files(shown))
         console.print()

@@ -15,6 +15,8 @@ from .human import plural, printable, versions
 from .layout import card, cell, fact, is_terminal, line, mark, show, stdout, table, title
 
 if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
+
     from ...catalog.registry import TableStatus
     from ...catalog.snapshot import Snapshot
     from ...migrate.assess import Assessment
@@ -80,8 +82,8 @@ class TextOutput(Output):
     def synced(self, report: SyncReport) -> None:
         reports.synced(stdout(), report)
 
-    def files(self, snapshot: Snapshot) -> None:
-        listings.files(stdout(), snapshot)
+    def files(self, snapshot: Snapshot, where: ColumnElement[bool] | None = None) -> None:
+        listings.files(stdout(), snapshot, where)
 
     def history(self, commits: Sequence[CommitRow]) -> None:
         listings.history(stdout(), commits)

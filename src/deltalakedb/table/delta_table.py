@@ -1,0 +1,241 @@
+"""`DeltaTable`: the read side of delta-rs' class of this name, answered from SQL."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ArgumentError
+from . import filters as filter_forms
+from .exceptions import FilterError, UnsupportedTableError
+from .metadata_table import Filters, MetadataTable, Where
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.dataset as ds
+
+
+class DeltaTable(MetadataTable):
+    """A Delta table at one version, read from the catalog: its log is not touched.
+
+    Names, arguments, results and exceptions are those of `deltalake.DeltaTable`. A table that is open stays at its
+    version while syncs go on; `update_incremental` and `load_as_version` move it.
+
+    Args:
+        database: the catalog's URL, or a `Catalog`.
+        table_id: the table.
+        version: the version; by default the newest one that the catalog has.
+        timestamp: in place of a version, the time at which it was the newest; as for `load_as_version`.
+        storage_options: for the object store of the data files, as for delta-rs.
+
+    Raises:
+        TableNotFoundError, ImportIncompleteError: there is no such table, or its import has not completed.
+        VersionNotFoundError: below the table's first version or beyond the catalog's newest.
+        CatalogError: the database refuses.
+    """
+
+    def scan(
+        self,
+        where: Where | None = None,
+        columns: Sequence[str] | None = None,
+        *,
+        predicate: str | None = None,
+    ) -> pa.RecordBatchReader:
+        """Returns the rows as they are asked for, in no order: a table may be larger than the memory.
+
+        Deletion vectors, column mapping and widened types are applied.
+
+        Args:
+            where: what every row fulfils: SQL text, a pyarrow expression, or tuples.
+            columns: the wanted columns, in this order; None for all.
+            predicate: another name for `where`, as SQL text.
+
+        Raises:
+            UnsupportedTableError: the rows need a feature that no engine here has.
+            FilterError: a syntax error, an unknown column, a value that its column can't have. Also a ValueError.
+            ReadError: a data file can't be read; also while rows are read.
+        """
+        if _is_names(where):  # delta-rs has the columns first
+            where, columns = None, where if columns is None else columns
+        if predicate is not None:
+            if where is not None:
+                raise ArgumentError("`where` and `predicate` are two names of one thing; pass one of them.")
+            where = predicate
+        where = self._normalized(where)
+        if isinstance(where, list):
+            where = filter_forms.expression(where, self._arrow_schema())
+        is_text = isinstance(where, str)
+        return self._stream(where, columns, predicate=where if is_text else None, expression=None if is_text else where)
+
+    def to_pyarrow_dataset(
+        self,
+        partitions: Filters | None = None,
+        filesystem: Any = None,
+        parquet_read_options: ds.ParquetReadOptions | None = None,
+        schema: pa.Schema | None = None,
+        as_large_types: bool = False,
+        file_pruning_predicate: Filters | None = None,
+    ) -> ds.FileSystemDataset:
+        """Returns the table as a pyarrow dataset.
+
+        Args:
+            partitions: deprecated; use `file_pruning_predicate`.
+            filesystem: one whose root is the table's folder; None for the table's own.
+            parquet_read_options: for Parquet.
+            schema: in place of the table's.
+            as_large_types: strings, binaries and lists with 64-bit offsets.
+            file_pruning_predicate: SQL text or tuples, as for `file_uris`.
+
+        Raises:
+            UnsupportedTableError: pyarrow would give wrong rows: deletion vectors, column mapping, widened types. Also
+                a DeltaProtocolError. `scan` reads such a table.
+        """
+        given = filter_forms.merged("partitions", partitions, file_pruning_predicate)
+        self._check_pyarrow()
+        schema = self._arrow_schema(large=as_large_types) if schema is None else schema
+        return self._dataset(self._normalized(given), schema, filesystem, parquet_read_options)
+
+    def to_pyarrow_table(
+        self,
+        partitions: Filters | None = None,
+        columns: list[str] | None = None,
+        filesystem: Any = None,
+        filters: Filters | pc.Expression | None = None,
+    ) -> pa.Table:
+        """Returns the rows as a pyarrow table.
+
+        Args:
+            partitions: deprecated; use `filters`.
+            columns: the wanted columns, in this order; None for all.
+            filesystem: one whose root is the table's folder; None for the table's own.
+            filters: what every row fulfils, as tuples or a pyarrow expression.
+
+        Raises:
+            UnsupportedTableError: the rows need a feature that no engine here has. Also a DeltaProtocolError.
+        """
+        from pyarrow.parquet import filters_to_expression
+
+        if partitions is not None:
+            warnings.warn("`partitions` is deprecated; use `filters` instead", DeprecationWarning, stacklevel=2)
+        expression = None if filters is None else filters_to_expression(filters)
+        if filesystem is None and self._beyond_pyarrow():
+            return self._stream(self._normalized(partitions), columns, expression=expression).read_all()
+        self._check_pyarrow()
+        dataset = self._dataset(self._normalized(partitions), self._arrow_schema(), filesystem, None)
+        return dataset.to_table(columns=columns, filter=expression)
+
+    def to_pandas(
+        self,
+        partitions: Filters | None = None,
+        columns: list[str] | None = None,
+        filesystem: Any = None,
+        filters: Filters | pc.Expression | None = None,
+        types_mapper: Callable[[pa.DataType], Any] | None = None,
+    ) -> pd.DataFrame:
+        """Returns the rows as a pandas frame; arguments as for `to_pyarrow_table`.
+
+        Args:
+            partitions: deprecated; use `filters`.
+            columns: the wanted columns, in this order; None for all.
+            filesystem: one whose root is the table's folder; None for the table's own.
+            filters: what every row fulfils, as tuples or a pyarrow expression.
+            types_mapper: pyarrow types → pandas extension types.
+        """
+        table = self.to_pyarrow_table(partitions, columns, filesystem, filters)
+        frame: pd.DataFrame = table.to_pandas(types_mapper=types_mapper)
+        return frame
+
+    def to_polars(self) -> pl.LazyFrame:
+        """Returns the rows as a lazy Polars frame that reads only the columns and files that a query needs."""
+        from . import streamed
+
+        self._check_rows()
+        return streamed.lazy_frame(self._arrow_schema(), self._scan_for_engines)
+
+    def to_duckdb(self, connection: duckdb.DuckDBPyConnection, name: str) -> duckdb.DuckDBPyRelation:
+        """Makes the table known to a DuckDB connection, and returns it as a relation.
+
+        Nothing is read before a query runs, and then only the columns and files that it needs.
+
+        Args:
+            connection: DuckDB's.
+            name: of the table there.
+        """
+        from . import streamed
+
+        self._check_rows()
+        connection.register(name, streamed.StreamedDataset(self._arrow_schema(), self._scan_for_engines))
+        return connection.table(name)
+
+    # ---- helpers
+
+    def _check_rows(self) -> None:
+        from . import features
+
+        protocol = self.protocol()
+        features.check_rows(protocol.min_reader_version, protocol.reader_features or ())
+
+    def _beyond_pyarrow(self) -> list[str]:
+        from . import features
+
+        return features.beyond_pyarrow(self.protocol().reader_features or (), self._opened.column_mapping)
+
+    def _check_pyarrow(self) -> None:
+        self._check_rows()
+        wrong = self._beyond_pyarrow()
+        if wrong:
+            names = ", ".join(repr(name) for name in wrong)
+            raise UnsupportedTableError(
+                f"The table requires reader feature {names} but this is not supported using pyarrow Datasets.",
+                "scan(), to_pyarrow_table() and to_pandas() read it, without a file system of your own.",
+            )
+
+    def _dataset(self, where: Any, schema: pa.Schema, filesystem: Any, read_options: Any) -> ds.FileSystemDataset:
+        from .dataset import dataset
+
+        with self._picking(where) as (snapshot, condition):
+            return dataset(
+                self._opened,
+                snapshot,
+                where=condition,
+                schema=schema,
+                filesystem=filesystem,
+                read_options=read_options,
+                storage_options=self._storage_options,
+            )
+
+    def _stream(
+        self,
+        where: Any,
+        columns: Sequence[str] | None,
+        *,
+        predicate: str | None = None,
+        expression: pc.Expression | None = None,
+    ) -> pa.RecordBatchReader:
+        """Returns the rows of the files that `where` leaves, those that the other conditions leave."""
+        from . import mini_log, scan
+
+        self._check_rows()
+        with self._picking(where) as (snapshot, condition):
+            pieces = snapshot.file_columns(mini_log.COLUMNS, condition)
+            table = mini_log.delta_table(self._opened, chain.from_iterable(pieces), self._storage_options)
+        return scan.stream(table, self._arrow_schema(), columns=columns, predicate=predicate, expression=expression)
+
+    def _scan_for_engines(
+        self, where: pc.Expression | None, columns: Sequence[str] | None, expression: pc.Expression | None
+    ) -> pa.RecordBatchReader:
+        """As `_stream`, for engines that filter rows themselves: what can't be used to pick files keeps them all."""
+        try:
+            return self._stream(where, columns, expression=expression)
+        except FilterError:
+            return self._stream(None, columns, expression=expression)
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list | tuple) and bool(value) and all(isinstance(name, str) for name in value)

@@ -1,0 +1,84 @@
+"""What a version says of the table itself: metadata, protocol, history, transactions."""
+
+from __future__ import annotations
+
+import json
+import re
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from ..catalog.registry import now
+from ..catalog.snapshot import Snapshot
+from ..rows import CommitRow, TransactionRow
+from .opened import Opened
+
+if TYPE_CHECKING:
+    from deltalake.table import Metadata, ProtocolVersions
+
+
+def metadata(opened: Opened) -> Metadata:
+    """Returns the table's metadata, as delta-rs' own class."""
+    from deltalake.table import Metadata
+
+    raw = SimpleNamespace(
+        id=opened.metadata.id,
+        name=opened.metadata.name,
+        description=opened.metadata.description,
+        partition_columns=opened.partition_columns,
+        created_time=opened.metadata.created_time,
+        configuration=opened.configuration,
+    )
+    table: Any = SimpleNamespace(metadata=lambda: raw)
+    return Metadata(table)
+
+
+def protocol(opened: Opened) -> ProtocolVersions:
+    """Returns the table's protocol, as delta-rs' own class; no features are None."""
+    from deltalake.table import ProtocolVersions
+
+    return ProtocolVersions(
+        opened.protocol.min_reader_version,
+        opened.protocol.min_writer_version,
+        opened.writer_features or None,
+        opened.reader_features or None,
+    )
+
+
+def commit(row: CommitRow) -> dict[str, Any]:
+    """Returns what the writer noted of a commit, without what it left empty, and the version."""
+    noted: dict[str, Any] = json.loads(row.commit_info or "{}")
+    return {**{name: value for name, value in noted.items() if value is not None}, "version": row.version}
+
+
+def transaction_version(opened: Opened, snapshot: Snapshot, app_id: str) -> int | None:
+    """Returns how far an application has come; None where it is unknown, or was last heard of too long ago."""
+    row = next((row for row in snapshot.transactions() if row.app_id == app_id), None)
+    return None if row is None or _is_expired(opened, row) else row.txn_version
+
+
+def _is_expired(opened: Opened, row: TransactionRow) -> bool:
+    retention = interval_ms(opened.configuration.get("delta.setTransactionRetentionDuration"))
+    if retention is None or row.last_updated is None:
+        return False
+    return row.last_updated < now().timestamp() * 1000 - retention
+
+
+_UNIT_MS = {
+    "nanosecond": 1e-6,
+    "microsecond": 1e-3,
+    "millisecond": 1,
+    "second": 1000,
+    "minute": 60_000,
+    "hour": 3_600_000,
+    "day": 86_400_000,
+    "week": 7 * 86_400_000,
+}
+_PART = re.compile(r"(\d+)\s+([a-z]+?)s?(?=\s|$)")
+
+
+def interval_ms(text: str | None) -> float | None:
+    """Returns an interval such as `interval 30 days` in milliseconds; None where there is none or it is no interval."""
+    parts = _PART.findall((text or "").lower())
+    if not parts or any(unit not in _UNIT_MS for _, unit in parts):
+        return None
+    return sum(int(count) * _UNIT_MS[unit] for count, unit in parts)

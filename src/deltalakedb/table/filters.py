@@ -1,0 +1,175 @@
+"""Filters as delta-rs takes them: tuples in disjunctive normal form, or SQL text."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement
+
+from ..catalog.snapshot import Snapshot
+from ..errors import ArgumentError
+from . import predicate, prune
+from .exceptions import FilterError
+from .opened import Opened
+from .types import TableSchema
+
+Literal = tuple[str, str, Any]
+Conjunction = list[Literal]
+Filters = str | Sequence[Literal] | Sequence[Sequence[Literal]]
+
+_OF_ONE = ("=", "!=", "<", "<=", ">", ">=")
+_OF_MANY = ("in", "not in")
+
+
+def merged(deprecated_name: str, deprecated: Any, current: Any) -> Any:
+    """Returns the filters of two parameters, of which the older one is deprecated.
+
+    Raises:
+        ValueError: both are given.
+    """
+    if deprecated is None:
+        return current
+    if current is not None:
+        raise ValueError(f"`{deprecated_name}` is deprecated; pass only `file_pruning_predicate`")
+    warnings.warn(
+        f"`{deprecated_name}` is deprecated; pass the filters to `file_pruning_predicate` instead",
+        DeprecationWarning,
+        stacklevel=3,
+    )
+    return deprecated
+
+
+def condition(opened: Opened, snapshot: Snapshot, where: Any) -> ColumnElement[bool] | None:
+    """Returns the SQL condition for the files that may hold matching rows; None where that is all of them.
+
+    Args:
+        opened: the version.
+        snapshot: the same, in the catalog.
+        where: SQL text, a pyarrow expression, tuples, or None.
+
+    Raises:
+        FilterError: a syntax error, an unknown column, a value that its column can't have. Also a ValueError.
+    """
+    if where is None:
+        return None
+    schema = TableSchema.of(opened.metadata)
+    try:
+        parsed = predicate.parse(where, schema)
+        return prune.matching(snapshot.connection, opened.entry.table_id, parsed, schema)
+    except FilterError:
+        raise
+    except ArgumentError as error:
+        raise FilterError(error.message, error.hint) from error
+
+
+def normalized(filters: Any, known: Sequence[str]) -> str | list[Conjunction] | None:
+    """Returns filters as delta-rs understands them: conjunctions of tuples whose values are texts.
+
+    Args:
+        filters: SQL text, which is returned as it is; a list of tuples, or a list of such lists.
+        known: the names of the table's columns.
+
+    Raises:
+        ValueError: not in this form, or a value that has no text.
+        FilterError: an unknown operator or column, or one value where many belong.
+    """
+    if isinstance(filters, str):
+        return filters
+    if not filters:
+        return None
+    conjunctions = [[_encoded(literal) for literal in conjunction] for conjunction in _conjunctions(filters)]
+    for literal in (literal for conjunction in conjunctions for literal in conjunction):
+        _check(literal, known)
+    return conjunctions
+
+
+def _check(literal: Literal, known: Sequence[str]) -> None:
+    name, operator, value = literal
+    if operator not in (_OF_MANY if isinstance(value, list) else _OF_ONE):
+        shown = ", ".join(json.dumps(part, ensure_ascii=False) for part in literal)
+        raise FilterError(f"Invalid partition filter found: ({shown}).")
+    if name not in known:
+        raise FilterError(
+            f"Data does not match the schema or partitions of the table: Field '{name}' is not a root table field.",
+            f"Filters include columns that are not in table schema: its columns are {', '.join(known)}.",
+        )
+
+
+def _conjunctions(filters: Any) -> Sequence[Sequence[Literal]]:
+    conjunctions: Sequence[Sequence[Literal]]
+    if all(isinstance(part, list) for part in filters):
+        conjunctions = filters
+    elif all(isinstance(part, tuple) for part in filters):
+        conjunctions = [filters]
+    else:
+        raise ValueError(
+            "filters must be a list of (column, op, value) tuples (a conjunction), "
+            "or a list of such lists (an OR across conjunctions), not a mix of both"
+        )
+    if not all(conjunctions):
+        raise ValueError("empty conjunction in filters; pass no filter to match all files")
+    return conjunctions
+
+
+def _encoded(literal: Literal) -> Literal:
+    name, operator, value = literal
+    if isinstance(value, list | tuple):
+        return name, operator, [encoded_value(one) for one in value]
+    return name, operator, encoded_value(value)
+
+
+def encoded_value(value: Any) -> str:
+    """Returns a value's text as in a partition (PROTOCOL.md, "Partition Value Serialization").
+
+    Raises:
+        ValueError: no type that has one.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.decode("unicode_escape", "backslashreplace")
+    raise ValueError(f"Could not encode partition value for type: {value}")
+
+
+def expression(conjunctions: Sequence[Conjunction], schema: Any) -> Any:
+    """Returns normalized filters as a pyarrow expression on rows.
+
+    Args:
+        conjunctions: of tuples whose values are texts; the empty text stands for null.
+        schema: the table's, as `pyarrow.Schema`.
+    """
+    from functools import reduce
+    from operator import and_, or_
+
+    return reduce(or_, (reduce(and_, (_on_rows(one, schema) for one in each)) for each in conjunctions))
+
+
+def _on_rows(literal: Literal, schema: Any) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from .partition_values import typed
+
+    name, operator, value = literal
+    column = pc.field(name)
+    values = typed(pa.array(value if isinstance(value, list) else [value], pa.string()), schema.field(name).type)
+    if operator in _OF_MANY:
+        found = column.isin(values.drop_null())
+        found = found | column.is_null() if values.null_count else found
+        return ~found if operator == "not in" else found
+    if not values[0].is_valid:
+        return column.is_null() if operator == "=" else column.is_valid()
+    compare = {"=": "__eq__", "!=": "__ne__", "<": "__lt__", "<=": "__le__", ">": "__gt__", ">=": "__ge__"}
+    return getattr(column, compare[operator])(values[0])

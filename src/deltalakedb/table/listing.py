@@ -1,0 +1,118 @@
+"""The files of a version as columns, in the order in which delta-rs lists them: that of a replay, newest commit first.
+
+Where delta-rs begins with a checkpoint, its order is the checkpoint's; SQL keeps that of the commits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy import ColumnElement
+
+from ..catalog.snapshot import Snapshot
+from . import json_columns, partition_values
+from .opened import Opened
+from .types import Column, TableSchema
+
+_TYPES: dict[str, pa.DataType] = {
+    "path": pa.string(),
+    "size": pa.int64(),
+    "modification_time": pa.int64(),
+    "num_records": pa.int64(),
+    "added_version": pa.int64(),
+    "partition_values": pa.string(),
+    "stats": pa.string(),
+    "deletion_vector": pa.string(),
+}
+
+_VECTOR = pa.struct(
+    {
+        "storageType": pa.string(),
+        "pathOrInlineDv": pa.string(),
+        "offset": pa.int64(),
+        "sizeInBytes": pa.int64(),
+        "cardinality": pa.int64(),
+    }
+)
+
+
+def listed(snapshot: Snapshot, names: Sequence[str], where: ColumnElement[bool] | None = None) -> pa.Table:
+    """Returns columns of `delta_files` for the active files, those that `where` lets pass; JSON stays text."""
+    fields = [pa.field(name, _TYPES[name]) for name in names]
+    schema = pa.schema([*fields, pa.field(" version", pa.int64()), pa.field(" place", pa.int64())])
+    pieces = [_table(rows, schema) for rows in snapshot.file_columns(names, where)]
+    table = pa.concat_tables(pieces) if pieces else schema.empty_table()
+    order = pc.sort_indices(table, [(" version", "descending"), (" place", "ascending")])
+    return table.select(list(names)).take(order).combine_chunks()
+
+
+def _table(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
+    columns = zip(*rows, strict=True)
+    return pa.table([pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)], schema)
+
+
+def files(opened: Opened, snapshot: Snapshot, where: ColumnElement[bool] | None = None) -> pa.Table:
+    """Returns what a reader needs to know of each file; partition values as the log spells them, by logical names."""
+    names = ("path", "size", "partition_values", "num_records", "added_version", "deletion_vector")
+    table = listed(snapshot, names, where)
+    columns = {
+        "path": table["path"],
+        "size": table["size"],
+        "partition_values": partitions(opened, table["partition_values"]),
+        "num_records": table["num_records"],
+        "added_version": table["added_version"],
+        "deletion_vector": json_columns.parse(table["deletion_vector"].to_pylist(), _VECTOR),
+    }
+    return pa.table(columns)
+
+
+def partitions(opened: Opened, texts: pa.ChunkedArray) -> pa.StructArray:
+    """Returns partition values as the log spells them, by the columns' logical names."""
+    columns = partition_columns(opened)
+    raw = json_columns.parse(texts.to_pylist(), pa.struct([(column.physical[0], pa.string()) for column in columns]))
+    if not columns:
+        return raw
+    fields = [pa.field(column.name, pa.string()) for column in columns]
+    return pa.StructArray.from_arrays([raw.field(at) for at in range(len(columns))], fields=fields)
+
+
+def partition_columns(opened: Opened) -> list[Column]:
+    """Returns the partition columns in their order."""
+    schema = TableSchema.of(opened.metadata)
+    return [schema.column((name,)) for name in opened.partition_columns]
+
+
+def distinct_partitions(
+    opened: Opened, snapshot: Snapshot, where: ColumnElement[bool] | None
+) -> list[dict[str, str | None]]:
+    """Returns the partitions that have active files, as delta-rs spells their values, each once."""
+    columns = partition_columns(opened)
+    if not columns:
+        return []
+    texts = pc.unique(listed(snapshot, ["partition_values"], where)["partition_values"])
+    raw = partitions(opened, pa.chunked_array([texts], pa.string()))
+    types = arrow_types(opened)
+    spelled = [
+        partition_values.spelled(partition_values.typed(raw.field(at), types[column.name]))
+        for at, column in enumerate(columns)
+    ]
+    names = [column.name for column in columns]
+    return [dict(zip(names, values, strict=True)) for values in dict.fromkeys(zip(*spelled, strict=True))]
+
+
+def arrow_types(opened: Opened) -> dict[str, pa.DataType]:
+    """Returns the Arrow type of each top-level column."""
+    from deltalake import Schema
+
+    return {field.name: field.type for field in pa.schema(Schema.from_json(opened.schema_string).to_arrow())}
+
+
+def file_uris(opened: Opened, snapshot: Snapshot, where: ColumnElement[bool] | None) -> list[str]:
+    """Returns where the active files are: local paths, or URIs that are not encoded."""
+    paths = listed(snapshot, ["path"], where)["path"]
+    found: list[str] = list(chain.from_iterable(opened.root.files(piece).to_pylist() for piece in paths.chunks))
+    return found

@@ -1,0 +1,179 @@
+"""What callers ask rows for, in any of its forms → one tree of conditions on typed columns.
+
+The tree has SQL's three-valued logic: a comparison with NULL is neither true nor false, and a row matches only where
+the whole is true. `Unknown` stands for a part that can't be judged from a log: it may be true, false or NULL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Literal as OneOf
+
+from ..errors import ArgumentError
+from .types import Column, TableSchema
+
+if TYPE_CHECKING:
+    import pyarrow.compute as pc
+
+Value: TypeAlias = "int | float | Decimal | str | bool | bytes | date | datetime"
+"""A value of a column's type: times of `timestamp` columns are in UTC, those of `timestamp_ntz` have no zone."""
+
+Operator = OneOf["=", "!=", "<", "<=", ">", ">="]
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """True where all operands are."""
+
+    operands: tuple[Predicate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """True where one operand is."""
+
+    operands: tuple[Predicate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """True where the operand is false; NULL stays NULL."""
+
+    operand: Predicate
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """A column compared with a value that is not null."""
+
+    column: Column
+    op: Operator
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class In:
+    """A column is one of some values; none of them is null."""
+
+    column: Column
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IsNull:
+    """A column, of any type, is null."""
+
+    column: Column
+
+
+@dataclass(frozen=True, slots=True)
+class StartsWith:
+    """A string column begins with a prefix that is not empty."""
+
+    column: Column
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """Always true, always false, or always NULL."""
+
+    value: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A condition that only the rows can answer."""
+
+    reason: str
+
+
+Leaf: TypeAlias = Compare | In | IsNull | StartsWith
+Predicate: TypeAlias = And | Or | Not | Leaf | Literal | Unknown
+
+TRUE, FALSE, NULL = Literal(True), Literal(False), Literal(None)
+
+Where: TypeAlias = "str | pc.Expression | Sequence[tuple[str, str, Any]] | Sequence[Sequence[tuple[str, str, Any]]]"
+"""SQL text, a pyarrow expression, or delta-rs' tuples: `[(column, op, value), …]`, or a list of such lists (OR)."""
+
+
+def parse(where: Where, schema: TableSchema) -> Predicate:
+    """Returns the predicate that `where` stands for. What can't be pruned by becomes Unknown, which keeps every file.
+
+    Raises:
+        ArgumentError: a syntax error, an unknown column, or a value that its column's type can't have.
+    """
+    import pyarrow.compute as pc
+
+    from . import predicate_arrow, predicate_sql, predicate_tuples
+
+    try:
+        if isinstance(where, str):
+            return predicate_sql.parse(where, schema)
+        if isinstance(where, pc.Expression):
+            return predicate_arrow.parse(where, schema)
+        return predicate_tuples.parse(where, schema)
+    except RecursionError as error:
+        raise ArgumentError("The predicate is nested too deeply.") from error
+
+
+def conjunction(operands: Iterable[Predicate]) -> Predicate:
+    """Returns the AND of predicates, in its simplest form."""
+    kept = list(dict.fromkeys(each for each in _flat(operands, And) if each != TRUE))
+    if FALSE in kept:
+        return FALSE
+    return And(tuple(kept)) if len(kept) > 1 else kept[0] if kept else TRUE
+
+
+def disjunction(operands: Iterable[Predicate]) -> Predicate:
+    """Returns the OR of predicates, in its simplest form."""
+    kept = list(dict.fromkeys(each for each in _flat(operands, Or) if each != FALSE))
+    if TRUE in kept:
+        return TRUE
+    return Or(tuple(kept)) if len(kept) > 1 else kept[0] if kept else FALSE
+
+
+def negation(operand: Predicate) -> Predicate:
+    """Returns the NOT of a predicate, pushed down to its leaves.
+
+    Comparisons are not turned around: NaN is neither below, nor equal to, nor above a number in some engines.
+    """
+    match operand:
+        case And(operands):
+            return disjunction(negation(each) for each in operands)
+        case Or(operands):
+            return conjunction(negation(each) for each in operands)
+        case Not(inner):
+            return inner
+        case Literal(value):
+            return NULL if value is None else FALSE if value else TRUE
+        case Unknown():
+            return operand
+        case _:
+            return Not(operand)
+
+
+def columns_of(predicate: Predicate) -> Iterator[Column]:
+    """Yields the columns of a predicate's leaves, each as often as it occurs."""
+    match predicate:
+        case And(operands) | Or(operands):
+            for each in operands:
+                yield from columns_of(each)
+        case Not(operand):
+            yield from columns_of(operand)
+        case Literal() | Unknown():
+            return
+        case _:
+            yield predicate.column
+
+
+def _flat(operands: Iterable[Predicate], kind: type[And] | type[Or]) -> Iterator[Predicate]:
+    for each in operands:
+        if isinstance(each, kind):
+            yield from each.operands
+        else:
+            yield each

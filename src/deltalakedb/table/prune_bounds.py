@@ -1,0 +1,227 @@
+"""What a file's minimum or maximum must be for all its values to lie on one side of a literal.
+
+Statistics are bounds, and bounds as writers write them (PROTOCOL.md, "Per-file Statistics"): not always the values.
+Every rule here is on the safe side of how they are known to be cut or rounded, and the literal is what is moved, so
+that the database only compares.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Literal, TypeAlias
+
+from .predicate import Value
+from .types import Column, Family
+
+Side: TypeAlias = Literal["minValues", "maxValues"]
+Comparison: TypeAlias = Literal["<", "<=", ">", ">="]
+
+KEPT_BYTES = 28
+"""So much of a long string is in its bound for sure: writers cut at 32 letters or bytes, maybe within a letter."""
+
+EXACT_DIGITS = 15
+"""So many digits come through a double unharmed. Some writers (delta-rs) write decimals by way of doubles."""
+
+_MILLISECOND = timedelta(milliseconds=1)
+_MICROSECOND = timedelta(microseconds=1)
+_WIDEST_ZONE = timedelta(hours=18)
+_LAST = "\U0010ffff"
+
+
+class Shape(Enum):
+    """How the text of a bound must look for it to be compared as text.
+
+    The value is a pair: a regular expression, and what SQLite's GLOB has for it (with what must not be in it). A year
+    has four digits in all of them: `-0001` and `+10000` are no texts in the order of time.
+    """
+
+    ANY = (None, None, None)
+    DATE = ("^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]", None)
+    ZONED = ("^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:", "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:*", None)
+    UTC = (
+        "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]*)?Z$",
+        "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9]*Z",
+        "????-??-??T??:??:??*[-+]*",
+    )
+    UTC_FINE = (
+        "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{3}[0-9]*Z$",
+        "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9]*Z",
+        "????-??-??T??:??:??*[-+]*",
+    )
+    LOCAL = (
+        "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]*)?Z?$",
+        "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9]*",
+        "????-??-??T??:??:??*[-+]*",
+    )
+    LOCAL_FINE = (
+        "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{3}[0-9]*Z?$",
+        "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9]*",
+        "????-??-??T??:??:??*[-+]*",
+    )
+    BLANK = (
+        "^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]*)?Z?$",
+        "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9]*",
+        "????-??-?? ??:??:??*[-+]*",
+    )
+    BLANK_FINE = (
+        "^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{3}[0-9]*Z?$",
+        "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9]*",
+        "????-??-?? ??:??:??*[-+]*",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A test of a file's minimum or maximum of one column: false or NULL where it is missing or of another type.
+
+    Numbers are compared as numbers, texts by their bytes, false before true.
+    """
+
+    side: Side
+    column: Column
+    op: Comparison
+    value: Decimal | str | bool
+    shape: Shape = Shape.ANY
+
+
+def below(column: Column, value: Value, *, or_equal: bool = False) -> tuple[Bound, ...]:
+    """Returns tests each of which proves that all values of a file lie below a literal (or equal it)."""
+    return _tests(column, "maxValues", value, or_equal=or_equal)
+
+
+def above(column: Column, value: Value, *, or_equal: bool = False) -> tuple[Bound, ...]:
+    """Returns tests each of which proves that all values of a file lie above a literal (or equal it)."""
+    return _tests(column, "minValues", value, or_equal=or_equal)
+
+
+def _tests(column: Column, side: Side, value: Value, *, or_equal: bool) -> tuple[Bound, ...]:
+    match column.family, value:
+        case Family.INTEGER, int():
+            return (Bound(side, column, _op(side, or_equal=or_equal), Decimal(value)),)
+        case Family.DECIMAL, int() | Decimal():
+            return (_decimal(column, side, Decimal(value), or_equal=or_equal),)
+        case Family.DOUBLE, float():
+            return (_double(column, side, value, or_equal=or_equal),)
+        case Family.FLOAT, float():
+            return _single(column, side, value, or_equal=or_equal)
+        case Family.STRING, str():
+            return _text(column, side, value, or_equal=or_equal)
+        case Family.BOOLEAN, bool():
+            return (Bound(side, column, _op(side, or_equal=or_equal), value),)
+        case ((Family.TIMESTAMP | Family.TIMESTAMP_NTZ), datetime()):
+            return tuple(_timestamp(column, side, value, or_equal=or_equal))
+        case Family.DATE, date():
+            return (Bound(side, column, _op(side, or_equal=or_equal), value.isoformat(), Shape.DATE),)
+        case _:
+            return ()  # binary has no bounds
+
+
+def _op(side: Side, *, or_equal: bool) -> Comparison:
+    if side == "maxValues":
+        return "<=" if or_equal else "<"
+    return ">=" if or_equal else ">"
+
+
+def _decimal(column: Column, side: Side, value: Decimal, *, or_equal: bool) -> Bound:
+    """Beyond the digits of a double, a bound may be the nearest double: lower than the maximum, say."""
+    if column.precision <= EXACT_DIGITS and len(value.as_tuple().digits) <= EXACT_DIGITS:
+        return Bound(side, column, _op(side, or_equal=or_equal), value)
+    rounded = Decimal(repr(float(value)))
+    safe = min(value, rounded) if side == "maxValues" else max(value, rounded)
+    return Bound(side, column, _op(side, or_equal=False), safe)
+
+
+def _double(column: Column, side: Side, value: float, *, or_equal: bool) -> Bound:
+    """Any text of a double that is nearest to it will do: the test is against the next double, that one included."""
+    edge = value if or_equal else math.nextafter(value, -math.inf if side == "maxValues" else math.inf)
+    if math.isinf(edge):
+        return Bound(side, column, _op(side, or_equal=False), Decimal(repr(value)))
+    return Bound(side, column, _op(side, or_equal=True), Decimal(repr(edge)))
+
+
+def _single(column: Column, side: Side, value: float, *, or_equal: bool) -> tuple[Bound, ...]:
+    """Some engines compare floats with a literal as doubles, others round it to 32 bits first: both must agree."""
+    try:
+        rounded = struct.unpack("<f", struct.pack("<f", value))[0]
+    except OverflowError:
+        return ()
+    down = side == "maxValues"
+    agree = rounded <= value if down else rounded >= value
+    edge = rounded if or_equal and agree else _next_single(rounded, down=down)
+    return (Bound(side, column, _op(side, or_equal=True), Decimal(edge)),) if math.isfinite(edge) else ()
+
+
+def _next_single(value: float, *, down: bool) -> float:
+    if value == 0:
+        return -(2.0**-149) if down else 2.0**-149
+    bits = struct.unpack("<i", struct.pack("<f", value))[0]
+    bits += 1 if (value > 0) != down else -1
+    return float(struct.unpack("<f", struct.pack("<i", bits))[0])
+
+
+def _text(column: Column, side: Side, value: str, *, or_equal: bool) -> tuple[Bound, ...]:
+    """A bound of a long string is a piece of it: only the bytes that are there for sure are compared."""
+    kept = value.partition("\0")[0]  # no JSON of a database holds it
+    encoded = kept.encode()
+    if len(encoded) > KEPT_BYTES:
+        kept = encoded[:KEPT_BYTES].decode(errors="ignore")
+    if kept == value:
+        return (Bound(side, column, _op(side, or_equal=or_equal), value),)
+    return (Bound(side, column, _op(side, or_equal=False), kept if side == "maxValues" else kept + _LAST),)
+
+
+def _timestamp(column: Column, side: Side, value: datetime, *, or_equal: bool) -> list[Bound]:
+    """Tests for every way in which times are written; those that the file has not are false.
+
+    Bounds are cut to milliseconds, a maximum too, so it may be up to one too low. With a zone that is not UTC, or with
+    none where there should be one, a text tells the time to within 18 hours.
+    """
+    moment = value.replace(tzinfo=None)
+    local = column.family is Family.TIMESTAMP_NTZ
+    exact, fine = (Shape.LOCAL, Shape.LOCAL_FINE) if local else (Shape.UTC, Shape.UTC_FINE)
+    if side == "maxValues":
+        limit = _moved(moment, _MICROSECOND) if or_equal else moment
+        wide = None if limit is None else _moved(limit, -_WIDEST_ZONE)
+        texts = [(exact, _shortest(limit)), (Shape.ZONED, _shortest(wide))]
+        texts += [(Shape.BLANK, _shortest(limit, " "))] if local else []
+        return [Bound(side, column, "<", text, shape) for shape, text in texts if text is not None]
+    limit = _moved(moment, -_MICROSECOND) if or_equal else moment
+    wide = None if limit is None else _moved(limit, _WIDEST_ZONE)
+    texts = [(fine, _to_millisecond(limit)), (exact, _to_second(limit)), (Shape.ZONED, _to_second(wide))]
+    if local:
+        texts += [(Shape.BLANK_FINE, _to_millisecond(limit, " ")), (Shape.BLANK, _to_second(limit, " "))]
+    return [Bound(side, column, ">", text, shape) for shape, text in texts if text is not None]
+
+
+def _moved(moment: datetime, by: timedelta) -> datetime | None:
+    try:
+        return moment + by
+    except OverflowError:
+        return None
+
+
+def _shortest(moment: datetime | None, between: str = "T") -> str | None:
+    """A text, cut to milliseconds, that every text of the same time is not less than."""
+    if moment is None:
+        return None
+    text = _iso(moment, between, "milliseconds")
+    return text.rstrip("0").rstrip(".") if text[-4] == "." else text
+
+
+def _to_millisecond(moment: datetime | None, between: str = "T") -> str | None:
+    """A text that every longer text of the same millisecond is not greater than."""
+    return None if moment is None else _iso(moment, between, "milliseconds") + "~"
+
+
+def _to_second(moment: datetime | None, between: str = "T") -> str | None:
+    """A text that every text of the same second is not greater than."""
+    return None if moment is None else _iso(moment, between, "seconds") + "~"
+
+
+def _iso(moment: datetime, between: str, digits: str) -> str:
+    return moment.isoformat(between, digits)

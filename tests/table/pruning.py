@@ -1,0 +1,85 @@
+"""Files with statistics in a catalog, and which of them pruning keeps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, select
+
+from deltalakedb.catalog.dialects import dialect_for
+from deltalakedb.catalog.schema import delta_files
+from deltalakedb.catalog.snapshot import active_at
+from deltalakedb.log.actions import Add, key_of
+from deltalakedb.replay.files import lifetime
+from deltalakedb.rows import MetadataRow
+from deltalakedb.table import predicate, prune
+from deltalakedb.table.types import TableSchema
+
+TABLE = "t"
+
+
+def field_of(name: str, kind: Any, **metadata: Any) -> dict[str, Any]:
+    """A field of a schema, as its JSON has it."""
+    return {"name": name, "type": kind, "nullable": True, "metadata": metadata}
+
+
+def struct_of(*fields: dict[str, Any]) -> dict[str, Any]:
+    """A struct type, as a schema's JSON has it."""
+    return {"type": "struct", "fields": list(fields)}
+
+
+def schema_of(
+    *fields: dict[str, Any], partitions: Sequence[str] = (), configuration: dict[str, str] | None = None
+) -> TableSchema:
+    """The schema of a table with these fields."""
+    text, keys = json.dumps(struct_of(*fields)), json.dumps(list(partitions))
+    return TableSchema.of(
+        MetadataRow(0, "id", None, None, None, text, keys, json.dumps(configuration or {}), None, None)
+    )
+
+
+@dataclass(frozen=True)
+class File:
+    """A file: its rows that are not deleted, its statistics as in the log, and its partition values."""
+
+    rows: list[dict[str, Any]]
+    stats: str | None
+    partition_values: dict[str, Any] = field(default_factory=dict)
+
+
+def load(connection: Connection, files: Sequence[File]) -> None:
+    """Writes files to `delta_files`, as an import would."""
+    adds = [
+        Add(
+            path=f"{number}.parquet",
+            partition_values=msgspec.Raw(json.dumps(file.partition_values).encode()),
+            size=1,
+            modification_time=0,
+            data_change=True,
+            stats=file.stats,
+        )
+        for number, file in enumerate(files)
+    ]
+    rows = [lifetime(add, None, key_of(add), 0) for add in adds]
+    dialect_for(connection.dialect.name).load(connection, delta_files, TABLE, rows)
+
+
+def kept(connection: Connection, schema: TableSchema, where: Any) -> set[int]:
+    """The numbers of the loaded files that pruning keeps."""
+    condition = prune.matching(connection, TABLE, predicate.parse(where, schema), schema)
+    query = select(delta_files.c.path).where(delta_files.c.table_id == TABLE, active_at(0))
+    found = connection.execute(query if condition is None else query.where(condition)).scalars()
+    return {int(path.removesuffix(".parquet")) for path in found}
+
+
+def pruned(connection: Connection, schema: TableSchema, files: Sequence[File], where: Any) -> set[int]:
+    """As `kept`, for files that are there for this question alone."""
+    with connection.begin() as transaction:
+        load(connection, files)
+        found = kept(connection, schema, where)
+        transaction.rollback()
+    return found
