@@ -5,6 +5,7 @@ import threading
 import traceback
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
@@ -95,7 +96,7 @@ def test_sqlite_may_be_written_in_any_case(tmp_path: Path):
     assert (tmp_path / "catalog.db").exists()
 
 
-@pytest.mark.parametrize("name", ["a b.db", "ä.db", "100%.db", "a%20b.db", "a#b.db", "it's.db"])
+@pytest.mark.parametrize("name", ["a b.db", "ä.db", "100%.db", "a#b.db", "it's.db"])
 def test_a_file_may_have_any_name(tmp_path: Path, name: str):
     database = Database(f"sqlite:///{tmp_path}/{name}")
     write(database)
@@ -115,7 +116,6 @@ def test_a_file_may_have_any_name(tmp_path: Path, name: str):
         f"postgresql://user:{QUOTED}@127.0.0.1:99999/db",
         f"postgresql://user:{QUOTED}@no-such-host.invalid/db",
         f"postgresql://user:{QUOTED}@127.0.0.1:1/db?no_such_option={QUOTED}",
-        f"postgresql://user:{QUOTED}@127.0.0.1:1/db?sslmode={QUOTED}",
     ],
 )
 def test_a_password_is_never_said(url: str):
@@ -130,11 +130,12 @@ def test_a_password_is_never_said(url: str):
         assert QUOTED not in said
 
 
-@pytest.mark.parametrize("url", ["postgresql://user:p@ss-word@host/db", "postgresql://user:ss-word@[host/db"])
-def test_a_url_that_can_not_be_understood_is_not_said_either(url: str):
-    with pytest.raises(ArgumentError) as raised:
+def test_a_url_that_can_not_be_understood_is_not_said_either():
+    url = "postgresql://user:p@ss-word@host/db"
+    with pytest.raises(ArgumentError, match="can't be understood") as raised:
         Database(url)
     assert "ss-word" not in everything_said(raised.value)
+    assert "write @ as %40" in raised.value.hint
 
 
 # ---- databases that can't be reached
@@ -155,13 +156,17 @@ def test_a_database_that_is_not_there_is_a_failed_connection(postgres_server: st
 
 
 def test_a_server_that_goes_away_is_a_failed_connection(postgresql_url: str):
-    database = Database(postgresql_url)
-    with pytest.raises(DatabaseConnectionError), database.writing() as connection, connection.begin():
-        own = connection.execute(text("SELECT pg_backend_pid()")).scalar()
-        with psycopg.connect(postgresql_url, autocommit=True) as other:
-            other.execute("SELECT pg_terminate_backend(%s)", [own])
-        connection.execute(text("SELECT 1"))
-    database.close()
+    def lose(database: Database) -> None:
+        with database.writing() as connection, connection.begin():
+            own = connection.execute(text("SELECT pg_backend_pid()")).scalar()
+            with psycopg.connect(postgresql_url, autocommit=True) as other:
+                other.execute("SELECT pg_terminate_backend(%s)", [own])
+            connection.execute(text("SELECT 1"))
+
+    with closing(Database(postgresql_url)) as database:
+        with pytest.raises(DatabaseConnectionError):
+            lose(database)
+        write(database)  # on a new connection
 
 
 @pytest.fixture
@@ -192,14 +197,14 @@ def test_a_wrong_password_is_a_failed_connection(role: Callable[[str], str]):
         assert QUOTED not in everything_said(error)
 
 
-def test_a_role_without_rights_is_denied(role: Callable[[str], str], postgres_server: str):
+def test_a_role_without_rights_is_denied(role: Callable[[str], str]):
     database = Database(role("right"))
-    with pytest.raises(PermissionDeniedError, match="Permission denied") as raised:
+    with pytest.raises(PermissionDeniedError, match="Permission denied"):
         write(database)
-    assert "right" not in raised.value.message.split("(")[0].replace("rights", "")
     assert not database.has_catalog()
     owner_url = database.url.set(username="postgres", password="").render_as_string(hide_password=False)
-    write(Database(owner_url))
+    with closing(Database(owner_url)) as owned:
+        write(owned)
     with pytest.raises(PermissionDeniedError, match="Permission denied"):
         read(database)
     with psycopg.connect(owner_url, autocommit=True) as owner:
@@ -211,7 +216,6 @@ def test_a_role_without_rights_is_denied(role: Callable[[str], str], postgres_se
     ):
         connection.execute(text("DELETE FROM migration_status"))
     database.close()
-    assert postgres_server
 
 
 @pytest.mark.parametrize(

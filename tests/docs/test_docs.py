@@ -54,3 +54,15 @@ def test_quick_start_holds_the_two_commands_and_nothing_else():
     readme = (ROOT / "README.md").read_text()
     section = readme.split("## Quick start", 1)[1].split("\n## ", 1)[0]
     assert [block.text for block in build.blocks(section)] == ["make demo\n", "make test\n"]
+
+
+def test_every_test_that_a_page_names_is_there():
+    page = (ROOT / "docs" / "protocol-support.md").read_text()
+    named = set(re.findall(r"`(test_\w+)`", page))
+    there = {
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^\s*def (test_\w+)", path.read_text(), re.MULTILINE)
+    }
+    assert len(named) > 20
+    assert named - there == set()

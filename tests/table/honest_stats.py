@@ -32,14 +32,11 @@ _LONG_TEXTS += [
     "\n",
     "},{",
 ]
-_MOMENTS = [datetime(2024, 1, 1, 12), datetime(2024, 1, 1, 12, 0, 0, 1), datetime(2024, 1, 1, 12, 0, 0, 999)]
-_MOMENTS += [
-    datetime(2024, 1, 1, 12, 0, 0, 1000),
-    datetime(2024, 1, 1, 12, 0, 0, 123456),
-    datetime(2024, 1, 1, 12, 0, 1),
-]
-_MOMENTS += [datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999999), datetime(1969, 12, 31, 23, 59, 59, 500000)]
-_MOMENTS += [datetime(2024, 1, 1, 12) + timedelta(hours=h) for h in (-19, -7, 6, 19, 40)]
+_NOON = datetime.fromisoformat("2024-01-01 12:00:00")
+_MOMENTS = [_NOON + timedelta(microseconds=step) for step in (0, 1, 999, 1000, 123456, 1000000)]
+_MOMENTS += [_NOON + timedelta(hours=step) for step in (-19, -7, 6, 19, 40)]
+_FAR = ("0001-01-01", "9999-12-31 23:59:59.999999", "1969-12-31 23:59:59.500000")
+_MOMENTS += [datetime.fromisoformat(text) for text in _FAR]
 
 
 def _single(value: float) -> float:
@@ -115,7 +112,7 @@ def _cut(draw: Any, value: str, high: bool) -> str:
 _ZONES = [UTC, timezone(timedelta(hours=2)), timezone(timedelta(hours=-7)), timezone(-timedelta(hours=11, minutes=30))]
 
 
-def _moment(draw: Any, value: datetime, high: bool, *, local: bool) -> str:
+def _moment(draw: Any, value: datetime, *, local: bool) -> str:
     cut = value.replace(microsecond=value.microsecond // 1000 * 1000)
     if draw(st.integers(0, 9)) == 0:
         cut = value
@@ -140,7 +137,7 @@ def _bound(draw: Any, name: str, value: Any, high: bool) -> Any:
         case "d":
             return value.isoformat()
         case "ts" | "nz":
-            return _moment(draw, value, high, local=name == "nz")
+            return _moment(draw, value, local=name == "nz")
         case "de" | "big":
             return _decimal(draw, value)
         case "f" | "x":
@@ -158,6 +155,7 @@ def _loose(draw: Any, name: str, value: Any, high: bool) -> Any:
 
 
 def is_nan(value: Any) -> bool:
+    """Whether a value is NaN."""
     return isinstance(value, float) and math.isnan(value)
 
 

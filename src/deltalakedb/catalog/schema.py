@@ -17,6 +17,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     PrimaryKeyConstraint,
+    SmallInteger,
     String,
     Table,
     Text,
@@ -230,6 +231,41 @@ delta_cdc_files = Table(
     Column("extra", Json),
 )
 Index("delta_cdc_files_by_version", delta_cdc_files.c.table_id, delta_cdc_files.c.version)
+
+delta_indexes = Table(
+    "delta_indexes",
+    schema,
+    Column("index_id", Integer, primary_key=True),
+    _owned(),
+    Column("column_name", Text().with_variant(String(512), "mysql", "mariadb"), nullable=False),
+    Column("physical_path", Json, nullable=False),
+    Column("family", String(16), nullable=False),
+    Column("shared_prefix", Text, nullable=False),
+    # A bit for each level that occurs, so that a look-up leaves out the others.
+    Column("levels", BigInteger, nullable=False),
+    Column("created_at", Time, nullable=False),
+    sqlite_autoincrement=True,  # a number is not used again: ranges may be left behind by a shell
+)
+Index("delta_indexes_by_column", delta_indexes.c.table_id, delta_indexes.c.column_name, unique=True)
+
+delta_ranges = Table(
+    "delta_ranges",
+    schema,
+    # No foreign key: checking one doubles the time of a load.
+    Column("index_id", Integer, nullable=False),
+    Column("level", SmallInteger, nullable=False),
+    Column("low", BigInteger, nullable=False),
+    Column("high", BigInteger, nullable=False),
+    Column("key_hash", BigInteger, nullable=False),
+)
+Index(
+    "delta_ranges_by_low",
+    delta_ranges.c.index_id,
+    delta_ranges.c.level,
+    delta_ranges.c.low,
+    delta_ranges.c.high,
+    delta_ranges.c.key_hash,
+)
 
 ROW_TABLES: dict[str, Table] = {
     "files": delta_files,

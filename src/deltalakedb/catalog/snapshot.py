@@ -132,8 +132,8 @@ class Snapshot:
         rows = self._newest_each(delta_domain_metadata, "domain", DomainMetadataRow)
         return [row for row in rows if not row.removed]
 
-    def commits(self, limit: int | None = None) -> list[CommitRow]:
-        """Returns the commits up to this version, the newest first."""
+    def commits(self, limit: int | None = None, *, noted: bool = False) -> list[CommitRow]:
+        """Returns the commits up to this version, the newest first; with `noted`, those that have a commitInfo."""
         columns = [delta_commits.c[name] for name in CommitRow._fields]
         query = (
             select(*columns)
@@ -141,6 +141,8 @@ class Snapshot:
             .order_by(delta_commits.c.version.desc())
             .limit(limit)
         )
+        if noted:
+            query = query.where(delta_commits.c.commit_info.is_not(None))
         return [CommitRow._make(row) for row in self.connection.execute(query)]
 
     def cdc_files(self) -> list[CdcFileRow]:

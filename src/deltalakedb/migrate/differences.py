@@ -40,12 +40,14 @@ class Findings:
     """Differences as they are found, and notes on what could not be compared.
 
     Several readers look at the same rows. What one has found is not listed again when the next one meets it, at other
-    versions perhaps: a reader after the first asks with `again`.
+    versions perhaps: a reader after the first asks with `again`. Nor does such a reader's word count for the paths in
+    `unsure`, of which the log says two things.
     """
 
     differences: list[Difference] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     left_out: int = 0
+    unsure: set[str] = field(default_factory=set)
     _known: set[tuple[str, str | None]] = field(default_factory=set)
 
     def add(
@@ -54,6 +56,11 @@ class Findings:
         """Adds a difference; with `again`, only where nothing like it is known."""
         key = (_group(kind), path)
         if again and key in self._known:
+            return
+        if again and path in self.unsure:
+            self.note(
+                f"Readers do not agree on {path}: one commit both adds and removes it, which the protocol forbids"
+            )
             return
         self._known.add(key)
         if len(self.differences) < LIMIT:

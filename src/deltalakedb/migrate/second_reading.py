@@ -75,10 +75,12 @@ class Reading:
     """A log, read. Dictionaries are keyed by version, or by a name and version.
 
     `lives` counts digests (facts.life_digest); `has_parsed_stats` tells that some file's statistics are structs only.
+    `unsure` are the paths of files that one commit both adds and removes, which the protocol forbids: taken as added.
     """
 
     lives: Counter[bytes] = field(default_factory=Counter)
     has_parsed_stats: bool = False
+    unsure: set[str] = field(default_factory=set)
     commits: dict[int, Commit] = field(default_factory=dict)
     metadata: dict[int, Action] = field(default_factory=dict)
     protocols: dict[int, Action] = field(default_factory=dict)
@@ -270,6 +272,7 @@ class _Replay:
         """Applies all but the adds, which it returns; of two adds of one file the first counts."""
         commit = self._reading.commits[version] = Commit()
         added: dict[bytes, _Live] = {}
+        both: dict[bytes, str] = {}
         for name, body in actions:
             if body is None and name in (*_STATE, "add", "remove", "cdc", "commitInfo"):
                 continue
@@ -280,9 +283,12 @@ class _Replay:
                 elif key is not None:
                     added[key] = self._new(body, version)
             elif name == "remove":
-                self._remove(body, version)
+                key = self._remove(body, version)
+                if key is not None:
+                    both[key] = body["path"]
             else:
                 self._note(commit, name, body, version)
+        self._reading.unsure.update(both[key] for key in both.keys() & added.keys())
         return added
 
     def _note(self, commit: Commit, name: str, body: Any, version: int) -> None:
@@ -338,14 +344,15 @@ class _Replay:
         self._vectors += live.deleted is not None
         self._deleted += live.deleted or 0
 
-    def _remove(self, body: Action, version: int) -> None:
+    def _remove(self, body: Action, version: int) -> bytes | None:
         key = self._key(body)
         if key is None:
-            return
+            return None
         if version == self.scope.segment.first_version:
             self._removed_at_floor.add(key)
         if not self._end(key, version, body):
             self._tombstone(key, body, version)
+        return key
 
     def _end(self, key: bytes, version: int, remove: Action | None) -> bool:
         """Ends a live file; tells whether there was one."""

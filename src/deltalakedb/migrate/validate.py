@@ -204,6 +204,7 @@ class _Validation:
         wanted = [file for file in scope.segment.checksums if file.version in versions]
         checksums = {file.version: file for file in (*wanted, *newest_checksum)}
         reading = read(self._log, scope, totals_at=frozenset(checksums), each=self._step)
+        self._findings.unsure = reading.unsure
         newest = self._at(self._entry.version)
         compare_files_with_log(newest, self._log, scope, reading, self._findings)
         compare_state_with_log(newest, scope, reading, self._findings)

@@ -138,7 +138,7 @@ class MetadataTable:
         if limit is not None and limit < 0:
             raise OverflowError("can't convert negative int to unsigned")
         with self._opened.snapshot() as snapshot:
-            return [facts.commit(row) for row in snapshot.commits(limit) if row.commit_info is not None]
+            return [facts.commit(row) for row in snapshot.commits(limit, noted=True)]
 
     def transaction_version(self, app_id: str) -> int | None:
         """Returns how far an application has come; None where it is unknown or was last heard of too long ago."""
