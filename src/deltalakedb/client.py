@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Self
@@ -14,6 +14,7 @@ from .migrate.importer import DEFAULT_BATCH_SIZE, ImportReport, Listener, import
 from .migrate.rollback import RollbackCheck, RollbackReport, rollback, verify_rollback
 from .migrate.validate import ValidationReport, validate
 from .table.delta_table import DeltaTable
+from .table.indexing import index as index_columns
 
 
 def connect(url: str = DEFAULT_URL) -> Catalog:
@@ -119,6 +120,24 @@ class Catalog:
             VersionNotFoundError: below the table's first version or beyond the catalog's newest.
         """
         return DeltaTable(self._database, table_id=table_id, version=version, timestamp=timestamp)
+
+    def index(self, table_id: str, columns: Sequence[str], *, drop: bool = False) -> list[str]:
+        """Gives columns a typed, indexed minimum and maximum for each file, by which files are pruned at index speed.
+
+        Args:
+            table_id: the table.
+            columns: names of columns; `a.b` is field `b` of struct `a`.
+            drop: whether to drop their indexes instead.
+
+        Returns:
+            The names of all columns of the table that have an index then.
+
+        Raises:
+            TableNotFoundError, ImportIncompleteError: there is no such table, or its import has not completed.
+            TableBusyError: another process works on it.
+            ArgumentError: there is no such column, or no index can be made of it, or there is none to drop.
+        """
+        return index_columns(self._database, table_id, columns, drop=drop)
 
     def tables(self) -> list[TableEntry]:
         """Returns the tables that can be read, by table id; none where there is no catalog yet."""

@@ -4,6 +4,7 @@ import json
 import random
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -23,6 +24,7 @@ from deltalakedb.replay import ends
 from tests.support.catalogs import MOMENTS, WATERMARK, dump, execute
 from tests.support.databases import sqlite_url
 from tests.support.logs import LogBuilder, add, cdc, commit_info, domain, dv, file_key, metadata, protocol, remove, txn
+from tests.support.rebuild import plain, rebuild, rows_of
 
 V2 = {"features": ["v2Checkpoint", "deletionVectors"], "writer_features": ["domainMetadata"]}
 FORMS: list[dict[str, Any]] = [{}, {"parts": 2}, {"v2": "json"}, {"v2": "parquet", "sidecars": 2}, {"v2": "classic"}]
@@ -55,6 +57,12 @@ def plain_replay(commits: dict[int, list[dict]], version: int) -> dict[Any, tupl
 # ---- random logs
 
 VECTORS = [None, dv("x", "u"), dv("x", "u", 0), dv("x", "u", 4)]
+SHARED = [
+    {},
+    {"partitionValues": {"p": "1"}, "tags": {"t": "1"}, "size": 5, "stats": "{}", "baseRowId": 3},
+    {"partitionValues": {"p": None}, "tags": {"t": "2"}, "size": 6, "defaultRowCommitVersion": 0, "new": [1]},
+]
+"""Fields that an add and the remove of its file both have, with the same values or with others."""
 KEYS = [(path, vector) for path in ("a", "b", "a b%20c") for vector in VECTORS]
 
 
@@ -96,14 +104,15 @@ def file_actions(draw: st.DrawFn) -> list[dict]:
     )
     actions = []
     for (path, vector), kind in chosen:
-        size = draw(st.integers(0, 2**56))
+        size, shared = draw(st.integers(0, 2**56)), draw(st.sampled_from(SHARED))
         fields = {"deletionVector": vector} if vector else {}
         if kind < 5:
             stats = draw(st.sampled_from(['{"numRecords":3}', "{}", None, ...]))
-            actions.append(add(path, size=size, stats=stats, dataChange=kind > 1, **fields))
+            actions.append(add(path, **({"size": size, "stats": stats, "dataChange": kind > 1} | fields | shared)))
         else:
-            sizes = draw(st.sampled_from([{}, {"size": size, "partitionValues": {}, "stats": "{}", "x": 1}]))
-            actions.append(remove(path, dataChange=kind > 6, **fields, **sizes))
+            actions.append(
+                remove(path, dataChange=kind > 6, **fields, **draw(st.sampled_from([{}, shared, {"x": size}])))
+            )
             if kind == 9:
                 actions.append(remove(path, deletionTimestamp=None, **fields))
     return actions
@@ -319,6 +328,38 @@ def test_a_sync_does_not_mind_that_old_history_went_meanwhile(place: Place, log:
     assert (report.first_version, report.version) == (0, log.version)
     import_table(place.database, str(root / "whole"), f"{table_id} at once")
     assert_same(place, table_id, f"{table_id} at once", without=WATERMARK | {"location"})
+
+
+@EXAMPLES
+@given(log=random_logs())
+def test_every_action_can_be_had_from_sql(place: Place, log: RandomLog):
+    root, table_id = place.next()
+    log.write(root)
+    import_table(place.database, str(root), table_id)
+    with place.database.reading() as connection:
+        rebuilt = rebuild(*rows_of(snapshot(connection, registry.readable(connection, table_id))))
+    for version in range(log.floor, log.version + 1):
+        found, written = Counter(map(plain, rebuilt[version])), Counter(map(plain, log.commits[version]))
+        if version == log.floor and version in log.checkpoints:
+            assert not log.floor_commit or written <= found
+        else:
+            assert found == written, version
+
+
+def test_what_a_checkpoint_repeats_of_its_own_commit_is_there_once(place: Place):
+    root, table_id = place.next()
+    log = LogBuilder(root)
+    log.commit(protocol(), metadata(), add("a"), txn("old", 1), domain("old", "1"))
+    everything = [metadata(), protocol(**V2), txn("app", 1), domain("d", "1"), domain("gone", removed=True)]
+    log.commit(*everything, add("b"), add("c", deletionVector=dv()), remove("a"), remove("never"))
+    log.checkpoint()
+    log.drop([0])
+    import_table(place.database, str(root), table_id)
+    found = {name: len(rows) for name, rows in dump(place.url, table_id).items()}
+    assert found == {
+        "migration_status": 1, "delta_tables": 1, "delta_files": 4, "delta_commits": 1, "delta_metadata": 1,
+        "delta_protocols": 1, "delta_transactions": 2, "delta_domain_metadata": 3, "delta_cdc_files": 0,
+    }  # fmt: skip
 
 
 def test_removes_wait_on_disk_where_there_are_too_many(place: Place, monkeypatch: pytest.MonkeyPatch):

@@ -7,6 +7,9 @@ import json
 from collections import defaultdict
 from typing import Any
 
+import sqlalchemy as sa
+
+from deltalakedb.catalog.schema import ROW_TABLES
 from deltalakedb.catalog.snapshot import Snapshot
 from deltalakedb.rows import CdcFileRow, CommitRow, DomainMetadataRow, FileLifetime, MetadataRow, ProtocolRow
 from deltalakedb.rows import TransactionRow as TxnRow
@@ -61,10 +64,6 @@ def rebuild(files: list[FileLifetime], others: list[Row]) -> dict[int, list[Acti
 
 def rows_of(snapshot: Snapshot) -> tuple[list[FileLifetime], list[Row]]:
     """All rows of a table: those of its files, and all others."""
-    import sqlalchemy as sa
-
-    from deltalakedb.catalog.schema import ROW_TABLES
-
     kinds = {"files": FileLifetime, "commits": CommitRow, "metadata": MetadataRow, "protocols": ProtocolRow,
              "transactions": TxnRow, "domain_metadata": DomainMetadataRow, "cdc_files": CdcFileRow}  # fmt: skip
     found: dict[str, list[Any]] = {}

@@ -68,14 +68,14 @@ def comparable(table: Any) -> list[Any]:
     if table.num_rows > MANY_ROWS:
         rows = table.sort_by([(name, "ascending") for name in table.column_names])
         return [pc.cast(rows[name].combine_chunks(), pa.string()) for name in sorted(rows.column_names)]
-    return sorted(repr(_plain(row)) for row in table.to_pylist(maps_as_pydicts="lossy"))
+    return sorted(repr(_plain(row)) for row in table.to_pylist())
 
 
 def _plain(value: Any) -> Any:
     match value:
         case dict():
             return [(key, _plain(item)) for key, item in sorted(value.items())]
-        case list():
+        case list() | tuple():
             return [_plain(item) for item in value]
         case datetime():
             zoned = value if value.tzinfo else value.replace(tzinfo=UTC)

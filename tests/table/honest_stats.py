@@ -43,7 +43,7 @@ def _single(value: float) -> float:
     return struct.unpack("<f", struct.pack("<f", value))[0]
 
 
-_DOUBLES = [0.0, -0.0, 0.1, -0.1, 0.3, 0.1 + 0.2, 1.5, 2.0, 1e300, -1e300, 5e-324, 1e16, 123456.789, math.nan]
+_DOUBLES = [0.0, -0.0, 0.1, -0.1, 0.3, 0.1 + 0.2, 1.5, 2.0, 1e300, -1e300, 5e-324, 1e16, 123456.789, *[math.nan] * 4]
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "i": st.sampled_from([0, 1, 2, 3, 10, -5, 2**53, 2**53 + 1, 2**63 - 1, -(2**63)]) | st.integers(-20, 20),
     "s": st.sampled_from(_LONG_TEXTS)
@@ -249,10 +249,29 @@ def _nested(values: dict[str, Any]) -> dict[str, Any]:
 Pools = dict[str, list[Any]]
 
 
+_BEGINNINGS = [
+    "",
+    "",
+    "x" * 25,
+    "x" * 31,
+    "x" * 40,
+    "é" * 14,
+    "é" * 31,
+    "日本" * 16,
+    "😀" * 7,
+    "😀" * 32,
+    "\U0010ffff" * 32,
+]
+
+
 @st.composite
 def pools_of(draw: Any, *names: str) -> Pools:
-    """A few values for each column."""
-    return {name: draw(st.lists(VALUES[name], min_size=1, max_size=4)) for name in names}
+    """A few values for each column; texts may have a long beginning in common."""
+    pools = {name: draw(st.lists(VALUES[name], min_size=1, max_size=4)) for name in names}
+    if "s" in pools:
+        beginning = draw(st.sampled_from(_BEGINNINGS))
+        pools["s"] = [beginning + text for text in pools["s"]]
+    return pools
 
 
 @st.composite

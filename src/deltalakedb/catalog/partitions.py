@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, Text, cast, func, select
 
@@ -27,10 +28,10 @@ def partitions_of(connection: Connection, table_id: str) -> list[Partition]:
     Raises:
         CatalogError: the database refuses.
     """
-    rows = connection.execute(_by_index(table_id).limit(_FEW + 1)).all()
+    rows: Sequence[Any] = connection.execute(_by_index(table_id).limit(_FEW + 1)).all()
     if len(rows) > _FEW:
         rows = connection.execute(_by_scan(table_id)).all()
-    return [Partition(*row._tuple()) for row in rows]
+    return [Partition(*row) for row in rows]
 
 
 def _by_index(table_id: str) -> Select[tuple[int, str]]:

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from os.path import commonprefix
+from itertools import takewhile
 from typing import Any
 
 LEAST, MOST = -(2**63), 2**63 - 1
@@ -38,8 +38,10 @@ def level_of(low: int, high: int) -> int:
 
 def shared_prefix(texts: Sequence[Any]) -> str:
     """Returns what the texts among some bounds begin with; their keys are made of the 8 bytes behind it."""
-    prefix: str = commonprefix([text for text in texts if isinstance(text, str)])
-    return prefix.encode()[:_MOST_SHARED].decode(errors="ignore")
+    known = [text for text in texts if isinstance(text, str)]
+    least, greatest = min(known, default=""), max(known, default="")
+    shared = takewhile(lambda pair: pair[0] == pair[1], zip(least, greatest, strict=False))
+    return "".join(letter for letter, _ in shared).encode()[:_MOST_SHARED].decode(errors="ignore")
 
 
 def key(family: str, value: Any, *, up: bool, shared: str = "") -> int:

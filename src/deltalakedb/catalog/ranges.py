@@ -12,13 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, reduce
+from functools import cache
 from itertools import islice
-from operator import or_ as union
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, delete, false, func, insert, select, union_all, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, update
 
 from ..rows import FileLifetime
 from .dialects.base import Dialect
@@ -26,6 +25,7 @@ from .range_keys import LAST_LEVEL, LEAST, MOST, key, level_of, shared_prefix
 from .registry import now
 from .schema import delta_files, delta_indexes, delta_ranges
 
+_LEVELS = 64
 _SAMPLE = 2_000
 _PAGE = 5_000
 
@@ -38,7 +38,8 @@ class ColumnIndex:
     """An index of one column of a table.
 
     Attributes:
-        index_id: its number; no other index ever has it.
+        table_id: the table.
+        number: its own among the table's indexes.
         column_name: the column's logical name, in dotted form.
         physical_path: its names in statistics, from the top.
         family: how its values compare: `integer`, `string`, …
@@ -46,12 +47,17 @@ class ColumnIndex:
         levels: a bit for each level that occurs among its ranges.
     """
 
-    index_id: int
+    table_id: str
+    number: int
     column_name: str
     physical_path: tuple[str, ...]
     family: str
     shared_prefix: str
     levels: int
+
+    def bucket(self, level: int) -> int:
+        """Returns what stands for the index's ranges of one level."""
+        return self.number * _LEVELS + level
 
     def range_of(self, low: Any, high: Any) -> Interval:
         """Returns the keys of a file's bounds, as its statistics have them; the widest range where they don't."""
@@ -63,8 +69,10 @@ class ColumnIndex:
 
     def interval(self, low: Any, high: Any) -> Interval:
         """Returns the keys of what lies between two values, both included; None stands for no bound."""
-        least = LEAST if low is None else key(self.family, low, up=False, shared=self.shared_prefix)
-        return least, MOST if high is None else key(self.family, high, up=True, shared=self.shared_prefix)
+        return self._key(low, up=False), self._key(high, up=True)
+
+    def _key(self, value: Any, *, up: bool) -> int:
+        return key(self.family, value, up=up, shared=self.shared_prefix)
 
 
 # ---- reading
@@ -81,25 +89,18 @@ def indexes_of(connection: Connection, table_id: str) -> list[ColumnIndex]:
     return found
 
 
-def overlapping(index: ColumnIndex, intervals: Iterable[Interval]) -> ColumnElement[bool]:
-    """Returns the condition on `delta_files` that a file's range overlaps one of some intervals."""
-    looks = [_look(index, level, interval) for interval in intervals for level in _levels(index)]
-    if not looks:
-        return false()
-    hashes = [select(delta_ranges.c.key_hash).where(look) for look in looks]
-    return delta_files.c.key_hash.in_(union_all(*hashes) if len(hashes) > 1 else hashes[0])
-
-
-def count(connection: Connection, index: ColumnIndex, intervals: Iterable[Interval], most: int) -> int:
-    """Returns how many ranges overlap one of some intervals, as far as `most` of them."""
-    total = 0
+def overlapping(
+    connection: Connection, index: ColumnIndex, intervals: Iterable[Interval], most: int
+) -> set[int] | None:
+    """Returns the key hashes of the files whose ranges overlap one of some intervals; None for more than `most`."""
+    found: set[int] = set()
     for interval in intervals:
         for level in _levels(index):
-            some = select(delta_ranges.c.low).where(_look(index, level, interval)).limit(most - total).subquery()
-            total += connection.execute(select(func.count()).select_from(some)).scalar_one()
-            if total >= most:
-                return total
-    return total
+            query = select(delta_ranges.c.key_hash).where(_look(index, level, interval)).limit(most + 1)
+            found.update(connection.execute(query).scalars())
+            if len(found) > most:
+                return None
+    return found
 
 
 def _levels(index: ColumnIndex) -> Iterator[int]:
@@ -111,8 +112,8 @@ def _look(index: ColumnIndex, level: int, interval: Interval) -> ColumnElement[b
     begin = LEAST if level == LAST_LEVEL else max(LEAST, least - 2**level + 1)
     ranges = delta_ranges.c
     return and_(
-        ranges.index_id == index.index_id,
-        ranges.level == level,
+        ranges.table_id == index.table_id,
+        ranges.bucket == index.bucket(level),
         ranges.low.between(begin, greatest),
         ranges.high >= least,
     )
@@ -135,21 +136,13 @@ def create(
         family: how its values compare, one of `range_keys.INDEXED`.
     """
     drop(connection, table_id, column_name)
-    _clear(connection)
     bounds = _reader(tuple(path))
     shared = _shared_prefix(connection, table_id, bounds) if family == "string" else ""
-    values = {
-        "table_id": table_id,
-        "column_name": column_name,
-        "physical_path": msgspec.json.encode(path).decode(),
-        "family": family,
-        "shared_prefix": shared,
-        "levels": 0,
-        "created_at": now(),
-    }
-    number = connection.execute(insert(delta_indexes).values(**values)).inserted_primary_key
-    assert number is not None
-    index = ColumnIndex(number[0], column_name, tuple(path), family, shared, 0)
+    number = 1 + max((index.number for index in indexes_of(connection, table_id)), default=0)
+    index = ColumnIndex(table_id, number, column_name, tuple(path), family, shared, 0)
+    values = {name: getattr(index, name) for name in ColumnIndex.__slots__}
+    values |= {"physical_path": msgspec.json.encode(path).decode(), "created_at": now()}
+    connection.execute(insert(delta_indexes).values(**values))
     _write(connection, dialect, index, _files(connection, table_id))
     return index
 
@@ -158,8 +151,10 @@ def drop(connection: Connection, table_id: str, column_name: str) -> bool:
     """Deletes the index of a column, in the caller's transaction; returns whether there was one."""
     found = [index for index in indexes_of(connection, table_id) if index.column_name == column_name]
     for index in found:
-        connection.execute(delete(delta_ranges).where(delta_ranges.c.index_id == index.index_id))
-        connection.execute(delete(delta_indexes).where(delta_indexes.c.index_id == index.index_id))
+        ranges = delta_ranges.c
+        buckets = ranges.bucket.between(index.bucket(0), index.bucket(_LEVELS - 1))
+        connection.execute(delete(delta_ranges).where(ranges.table_id == table_id, buckets))
+        connection.execute(delete(delta_indexes).where(_row(index)))
     return bool(found)
 
 
@@ -178,16 +173,8 @@ def append(
         _write(connection, dialect, index, ((file.key_hash, file.stats) for file in files))
 
 
-def forget(connection: Connection, table_id: str) -> None:
-    """Deletes all indexes of a table."""
-    for index in indexes_of(connection, table_id):
-        drop(connection, table_id, index.column_name)
-
-
-def _clear(connection: Connection) -> None:
-    """Deletes the ranges of tables that a shell deleted."""
-    known = select(delta_indexes.c.index_id)
-    connection.execute(delete(delta_ranges).where(delta_ranges.c.index_id.not_in(known)))
+def _row(index: ColumnIndex) -> ColumnElement[bool]:
+    return and_(delta_indexes.c.table_id == index.table_id, delta_indexes.c.number == index.number)
 
 
 def _write(
@@ -198,11 +185,13 @@ def _write(
         rows = []
         for key_hash, stats in page:
             low, high = index.range_of(*bounds(stats))
-            rows.append((level_of(low, high), low, high, key_hash))
-        dialect.load(connection, delta_ranges, index.index_id, rows)
-        levels |= reduce(union, (1 << row[0] for row in rows), 0)
-    changed = delta_indexes.c.levels.op("|")(levels)
-    connection.execute(update(delta_indexes).where(delta_indexes.c.index_id == index.index_id).values(levels=changed))
+            level = level_of(low, high)
+            rows.append((index.bucket(level), low, high, key_hash))
+            levels |= 1 << level
+        dialect.load(connection, delta_ranges, index.table_id, rows)
+    if levels & ~index.levels:
+        changed = delta_indexes.c.levels.op("|")(levels)
+        connection.execute(update(delta_indexes).where(_row(index)).values(levels=changed))
 
 
 def _files(connection: Connection, table_id: str) -> Iterator[tuple[int, str | None]]:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, and_, delete, func, insert, select, upda
 from sqlalchemy.exc import IntegrityError
 
 from ..errors import ImportIncompleteError, TableBusyError, TableExistsError, TableNotFoundError
-from .schema import ROW_TABLES, delta_files, delta_tables, migration_status
+from .schema import INDEX_TABLES, ROW_TABLES, delta_files, delta_tables, migration_status
 
 RUNNING, COMPLETED, FAILED, INTERRUPTED = "running", "completed", "failed", "interrupted"
 
@@ -258,6 +258,8 @@ def delete_rows(connection: Connection, table_id: str) -> dict[str, int]:
     Everything is deleted by name and not left to the foreign keys: a shell without them (SQLite's default) may have
     deleted the owner alone.
     """
+    for table in INDEX_TABLES:
+        connection.execute(delete(table).where(table.c.table_id == table_id))
     deleted = {}
     for table in (*ROW_TABLES.values(), delta_tables):
         deleted[table.name] = connection.execute(delete(table).where(table.c.table_id == table_id)).rowcount

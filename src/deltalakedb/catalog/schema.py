@@ -17,7 +17,6 @@ from sqlalchemy import (
     Integer,
     MetaData,
     PrimaryKeyConstraint,
-    SmallInteger,
     String,
     Table,
     Text,
@@ -235,37 +234,39 @@ Index("delta_cdc_files_by_version", delta_cdc_files.c.table_id, delta_cdc_files.
 delta_indexes = Table(
     "delta_indexes",
     schema,
-    Column("index_id", Integer, primary_key=True),
     _owned(),
-    Column("column_name", Text().with_variant(String(512), "mysql", "mariadb"), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("column_name", Text, nullable=False),
     Column("physical_path", Json, nullable=False),
     Column("family", String(16), nullable=False),
     Column("shared_prefix", Text, nullable=False),
     # A bit for each level that occurs, so that a look-up leaves out the others.
     Column("levels", BigInteger, nullable=False),
     Column("created_at", Time, nullable=False),
-    sqlite_autoincrement=True,  # a number is not used again: ranges may be left behind by a shell
+    PrimaryKeyConstraint("table_id", "number"),
 )
-Index("delta_indexes_by_column", delta_indexes.c.table_id, delta_indexes.c.column_name, unique=True)
 
+# Without a foreign key, as delta_files: it would double the time of a load.
 delta_ranges = Table(
     "delta_ranges",
     schema,
-    # No foreign key: checking one doubles the time of a load.
-    Column("index_id", Integer, nullable=False),
-    Column("level", SmallInteger, nullable=False),
+    _table_id(),
+    Column("bucket", BigInteger, nullable=False),  # 64 times the index's number, and the level
     Column("low", BigInteger, nullable=False),
     Column("high", BigInteger, nullable=False),
     Column("key_hash", BigInteger, nullable=False),
 )
 Index(
     "delta_ranges_by_low",
-    delta_ranges.c.index_id,
-    delta_ranges.c.level,
+    delta_ranges.c.table_id,
+    delta_ranges.c.bucket,
     delta_ranges.c.low,
     delta_ranges.c.high,
     delta_ranges.c.key_hash,
 )
+
+INDEX_TABLES = (delta_ranges, delta_indexes)
+"""What chosen columns' indexes are made of; it can be made again from the rows of `delta_files`."""
 
 ROW_TABLES: dict[str, Table] = {
     "files": delta_files,

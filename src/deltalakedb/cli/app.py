@@ -38,6 +38,7 @@ _COMMANDS = {
     "sync": "sync",
     "files": "files",
     "history": "history",
+    "index": "index",
     "verify-rollback": "verify_rollback",
     "rollback": "rollback",
     "demo": "demo",

@@ -16,6 +16,18 @@ _WHICH_FILES = frozenset({"file_missing", "file_extra", "added_version", "remove
 _NUMBERS = frozenset({"stats", "num_records"})
 
 
+_ACTIONS = {
+    "metadata": "metaData",
+    "schema": "metaData",
+    "configuration": "metaData",
+    "protocol": "protocol",
+    "txn": "txn",
+    "domain_metadata": "domainMetadata",
+    "commit": "commitInfo",
+}
+"""The action that a kind of difference is about, where it isn't about a file."""
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One difference between the log and SQL.
@@ -40,8 +52,8 @@ class Findings:
     """Differences as they are found, and notes on what could not be compared.
 
     Several readers look at the same rows. What one has found is not listed again when the next one meets it, at other
-    versions perhaps: a reader after the first asks with `again`. Nor does such a reader's word count for the paths in
-    `unsure`, of which the log says two things.
+    versions perhaps: a reader after the first asks with `again`. Nor does such a reader's word count for the paths and
+    the actions in `unsure`, of which the log says two things.
     """
 
     differences: list[Difference] = field(default_factory=list)
@@ -57,10 +69,9 @@ class Findings:
         key = (_group(kind), path)
         if again and key in self._known:
             return
-        if again and path in self.unsure:
-            self.note(
-                f"Readers do not agree on {path}: one commit both adds and removes it, which the protocol forbids"
-            )
+        about = _ACTIONS.get(kind) if path is None else path
+        if again and about in self.unsure:
+            self.note(f"Readers do not agree on {about}: one commit says two things of it, which the protocol forbids")
             return
         self._known.add(key)
         if len(self.differences) < LIMIT:

@@ -75,7 +75,8 @@ class Reading:
     """A log, read. Dictionaries are keyed by version, or by a name and version.
 
     `lives` counts digests (facts.life_digest); `has_parsed_stats` tells that some file's statistics are structs only.
-    `unsure` are the paths of files that one commit both adds and removes, which the protocol forbids: taken as added.
+    `unsure` are the paths and the actions of which one commit says two things, which the protocol forbids: a file that
+    is both added and removed is taken as added, of two adds the first counts, of other actions the last.
     """
 
     lives: Counter[bytes] = field(default_factory=Counter)
@@ -280,6 +281,7 @@ class _Replay:
                 key = self._key(body)
                 if key is not None and key in added:
                     commit.others.append({name: tidy(body, ADD_FIELDS)})
+                    self._reading.unsure.add(body["path"])
                 elif key is not None:
                     added[key] = self._new(body, version)
             elif name == "remove":
@@ -296,11 +298,13 @@ class _Replay:
             commit.cdc.append(body)
         elif name == "commitInfo":
             if commit.info is not None:
+                self._reading.unsure.add(name)
                 commit.others.append({name: commit.info})
             commit.info = body
         elif name in _STATE:
             before = self._state(name, body, version, replace=True)
             if before is not None:
+                self._reading.unsure.add(name)
                 commit.others.append({name: before})
         else:
             commit.others.append({name: body})

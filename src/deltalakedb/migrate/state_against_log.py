@@ -84,15 +84,25 @@ class _Comparison:
         for key in sorted({*theirs, *ours}, key=lambda key: (key[1], key[0] or "")):
             version, log, sql = key[1], theirs.get(key), ours.get(key)
             if log is None or sql is None:
-                if self._compares(version):
+                if self._compares(version) and not self._forgotten(kind, version, log or sql or {}):
                     self._findings.add(min(version, self._newest_in_sql), kind, None, log, sql)
                 continue
-            for name in sorted({*log, *sql}):
+            # One side may know no more than a checkpoint keeps.
+            names = log.keys() & sql.keys() if self._at_checkpoint(version) else log.keys() | sql.keys()
+            for name in sorted(names):
                 if log.get(name) != sql.get(name):
                     whose = {} if key[0] is None else {_NAMES[kind]: key[0]}
                     told, found = (whose | {name: body.get(name)} for body in (log, sql))
                     told_as = _METADATA_KINDS.get(name, kind) if kind == "metadata" else kind
                     self._findings.add(version, told_as, None, told, found)
+
+    def _forgotten(self, kind: str, version: int, body: Action) -> bool:
+        """Tells whether a checkpoint need not hold an action: a removed domain, a transaction that may have expired."""
+        may_go = kind == "txn" or (kind == "domain_metadata" and bool(body.get("removed")))
+        return may_go and self._at_checkpoint(version)
+
+    def _at_checkpoint(self, version: int) -> bool:
+        return self._scope.floors_differ and version == self._scope.floor
 
     def cdc(self, commits: Mapping[int, Commit], rows: Rows) -> None:
         actual: dict[int, list[Action]] = {}

@@ -10,7 +10,7 @@ from itertools import chain
 import msgspec
 from sqlalchemy import Connection
 
-from ..catalog import registry
+from ..catalog import ranges, registry
 from ..catalog.database import Database
 from ..catalog.files import end_live, find_live
 from ..catalog.registry import TableEntry
@@ -104,11 +104,12 @@ def _apply(database: Database, connection: Connection, log: Log, entry: TableEnt
     table_id, pieces = entry.table_id, _pieces(log, commit)
     state = CommitState(CommitSource(commit.version, commit.name, commit.modified_ms, ()))
     replay = ForwardReplay(state, lambda hashes: find_live(connection, table_id, hashes))
-    added = 0
+    indexes, added = ranges.indexes_of(connection, table_id), 0
 
     def write(step: Step) -> None:
         end_live(connection, table_id, step.ended)
         database.dialect.load(connection, delta_files, table_id, step.added)
+        ranges.append(connection, database.dialect, indexes, step.added)
 
     try:
         for piece in pieces():

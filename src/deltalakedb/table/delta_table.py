@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from copy import copy
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,8 @@ class DeltaTable(MetadataTable):
         VersionNotFoundError: below the table's first version or beyond the catalog's newest.
         CatalogError: the database refuses.
     """
+
+    _owner: DeltaTable | None = None
 
     def scan(
         self,
@@ -156,7 +159,7 @@ class DeltaTable(MetadataTable):
         from . import streamed
 
         self._check_rows()
-        return streamed.lazy_frame(self._arrow_schema(), self._scan_for_engines)
+        return streamed.lazy_frame(self._arrow_schema(), self._pinned()._scan_for_engines)
 
     def to_duckdb(self, connection: duckdb.DuckDBPyConnection, name: str) -> duckdb.DuckDBPyRelation:
         """Makes the table known to a DuckDB connection, and returns it as a relation.
@@ -170,7 +173,7 @@ class DeltaTable(MetadataTable):
         from . import streamed
 
         self._check_rows()
-        connection.register(name, streamed.StreamedDataset(self._arrow_schema(), self._scan_for_engines))
+        connection.register(name, streamed.StreamedDataset(self._arrow_schema(), self._pinned()._scan_for_engines))
         return connection.table(name)
 
     # ---- helpers
@@ -226,6 +229,12 @@ class DeltaTable(MetadataTable):
             pieces = snapshot.file_columns(mini_log.COLUMNS, condition)
             table = mini_log.delta_table(self._opened, chain.from_iterable(pieces), self._storage_options)
         return scan.stream(table, self._arrow_schema(), columns=columns, predicate=predicate, expression=expression)
+
+    def _pinned(self) -> DeltaTable:
+        """Returns the table as it is open now: engines ask later, when this object may have moved on."""
+        pinned = copy(self)
+        pinned._owner = self  # whose end closes the database
+        return pinned
 
     def _scan_for_engines(
         self, where: pc.Expression | None, columns: Sequence[str] | None, expression: pc.Expression | None

@@ -167,8 +167,9 @@ def _on_rows(literal: Literal, schema: Any) -> Any:
     values = typed(pa.array(value if isinstance(value, list) else [value], pa.string()), schema.field(name).type)
     if operator in _OF_MANY:
         found = column.isin(values.drop_null())
-        found = found | column.is_null() if values.null_count else found
-        return ~found if operator == "not in" else found
+        if operator == "not in":
+            return column.is_valid() & ~found  # as in SQL, null is not known to be none of them
+        return found | column.is_null() if values.null_count else found
     if not values[0].is_valid:
         return column.is_null() if operator == "=" else column.is_valid()
     compare = {"=": "__eq__", "!=": "__ne__", "<": "__lt__", "<=": "__le__", ">": "__gt__", ">=": "__ge__"}

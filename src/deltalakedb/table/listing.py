@@ -77,7 +77,7 @@ def partitions(opened: Opened, texts: pa.ChunkedArray) -> pa.StructArray:
     if not columns:
         return raw
     fields = [pa.field(column.name, pa.string()) for column in columns]
-    return pa.StructArray.from_arrays([raw.field(at) for at in range(len(columns))], fields=fields)
+    return pa.StructArray.from_arrays(raw.flatten(), fields=fields)  # unlike `field`, null in a null struct
 
 
 def partition_columns(opened: Opened) -> list[Column]:

@@ -18,7 +18,7 @@ from .exceptions import FileOutsideTableError
 _SCHEME = re.compile(r"file:/|[A-Za-z][A-Za-z0-9+.-]*://")
 """How an absolute URI begins. A name like `a:b.parquet` is a relative path."""
 
-_NOT_PLAIN = r"%|//|^/|^file:/|^[A-Za-z][A-Za-z0-9+.-]*:/|(^|/)\.{1,2}(/|$)"
+_NOT_PLAIN = r"^$|%|//|^/|^file:/|^[A-Za-z][A-Za-z0-9+.-]*:/|(^|/)\.{1,2}(/|$)"
 """Paths that are more than a prefix away from their file; the others, which are most, are done in one go."""
 
 _UNRESERVED = "/-_.~!$&'()*+,;=:@"

@@ -93,6 +93,7 @@ class _Reader:
             **dict.fromkeys(("or", "or_kleene"), lambda call: disjunction(map(_condition, call.arguments))),
             "invert": lambda call: negation(_condition(call.arguments[0])),
             **dict.fromkeys(_COMPARISONS, _compare),
+            "if_else": _if_else,
             "is_in": _is_in,
             "is_null": _is_null,
             "is_valid": _is_valid,
@@ -171,6 +172,15 @@ def _is_in(call: _Call) -> Predicate:
     found = conjunction((is_in(column, [one for one in values if one is not None]), negation(IsNull(column))))
     matches_null = nulls == _NULLS_MATCH and None in values
     return disjunction((found, IsNull(column))) if matches_null else found
+
+
+def _if_else(call: _Call) -> Predicate:
+    """What DuckDB makes of `IN`: `if_else(is_valid(column), is_in(column, …), null)`."""
+    condition, then, otherwise = call.arguments
+    if not isinstance(otherwise, _Known) or otherwise.value is not None:
+        return _unknown(call)
+    # False where the expression is NULL, which is no row less: not even within a NOT.
+    return conjunction((_condition(condition), _condition(then)))
 
 
 def _is_null(call: _Call) -> Predicate:

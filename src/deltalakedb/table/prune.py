@@ -9,7 +9,7 @@ certain, so partitions are decided here, one by one; statistics are bounds, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +18,11 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, and_, any_, bindpa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from ..catalog.partitions import Partition, partitions_of
+from ..catalog.ranges import indexes_of
 from ..catalog.schema import delta_files
 from .predicate import FALSE, NULL, TRUE, Predicate, columns_of, disjunction
 from .prune_partitions import in_partition
+from .prune_ranges import Narrower
 from .prune_sql import stats_sql
 from .prune_stats import proof_of_none
 from .types import TableSchema
@@ -31,9 +33,16 @@ _MOST_REMAINDERS = 16
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the catalog knows of a table that helps to prune: its partitions, and the columns that have an index."""
+    """What the catalog knows of a table that helps to prune.
+
+    Attributes:
+        partitions: the table's, where the predicate asks for one of their columns.
+        narrowed: what looks a predicate up in indexes of columns; it returns the key hashes of the files that they
+            leave, None where they are no help.
+    """
 
     partitions: Sequence[Partition] = ()
+    narrowed: Callable[[Predicate], set[int] | None] = lambda _: None
 
 
 def matching(
@@ -47,28 +56,36 @@ def matching(
     Raises:
         CatalogError: the database refuses.
     """
-    by_partition = any(column.partition for column in columns_of(predicate))
-    known = Known(partitions=partitions_of(connection, table_id) if by_partition else ())
+    columns = set(columns_of(predicate))
+    partitions = partitions_of(connection, table_id) if any(column.partition for column in columns) else ()
+    indexes = indexes_of(connection, table_id) if any(not column.partition for column in columns) else ()
+    known = Known(partitions, Narrower(connection, indexes)) if indexes else Known(partitions)
     return may_match(predicate, schema, connection.dialect.name, known)
 
 
 def may_match(predicate: Predicate, schema: TableSchema, dialect_name: str, known: Known) -> ColumnElement[bool] | None:
     """As `matching`, for one who has looked up what the catalog knows."""
     if not any(column.partition for column in columns_of(predicate)):
-        return _by_stats(predicate, dialect_name)
+        return _conjunction(*_by_data(predicate, dialect_name, known))
     remainders = _remainders(predicate, schema, known.partitions)
     if set(remainders) == {TRUE}:
         return None
     conditions = [
-        _conjunction(_in_partitions(keys, dialect_name), _by_stats(remainder, dialect_name))
+        and_(_in_partitions(keys, dialect_name), *_by_data(remainder, dialect_name, known))
         for remainder, keys in remainders.items()
         if remainder not in (FALSE, NULL)
     ]
     return or_(false(), *conditions)
 
 
-def _by_stats(predicate: Predicate, dialect_name: str) -> ColumnElement[bool] | None:
-    return stats_sql(dialect_name).unless(proof_of_none(predicate))
+def _by_data(predicate: Predicate, dialect_name: str, known: Known) -> Iterator[ColumnElement[bool]]:
+    """Yields the conditions on files by what they hold: by indexes of columns, and exactly by statistics."""
+    hashes = known.narrowed(predicate)
+    if hashes is not None:
+        yield _among(delta_files.c.key_hash, hashes, dialect_name)
+    by_stats = stats_sql(dialect_name).unless(proof_of_none(predicate))
+    if by_stats is not None:
+        yield by_stats
 
 
 def _remainders(
@@ -96,18 +113,21 @@ def _values(schema: TableSchema, partitions: Sequence[Partition]) -> Iterator[tu
 
 
 def _in_partitions(keys: Sequence[int | None], dialect_name: str) -> ColumnElement[bool]:
-    """The condition that a file is in one of some partitions, as one parameter however many they are."""
-    column, known = delta_files.c.partition_key, sorted(key for key in keys if key is not None)
-    conditions: list[ColumnElement[bool]] = []
-    if known and dialect_name == "postgresql":
-        conditions.append(column == any_(bindparam(None, known, ARRAY(BigInteger))))
-    elif known:
-        listed = func.json_each(msgspec.json.encode(known).decode()).table_valued("value")
-        conditions.append(column.in_(select(listed.c.value)))
+    column, known = delta_files.c.partition_key, [key for key in keys if key is not None]
+    conditions = [_among(column, known, dialect_name)] if known else []
     if len(known) < len(keys):
         conditions.append(column.is_(None))
     return or_(false(), *conditions)
 
 
-def _conjunction(*conditions: ColumnElement[bool] | None) -> ColumnElement[bool]:
-    return and_(*(condition for condition in conditions if condition is not None))
+def _among(column: ColumnElement[int], values: Iterable[int], dialect_name: str) -> ColumnElement[bool]:
+    """The condition that a column is one of some numbers: one parameter, however many they are."""
+    listed = sorted(values)
+    if dialect_name == "postgresql":
+        return column == any_(bindparam(None, listed, ARRAY(BigInteger)))
+    rows = func.json_each(msgspec.json.encode(listed).decode()).table_valued("value")
+    return column.in_(select(rows.c.value))
+
+
+def _conjunction(*conditions: ColumnElement[bool]) -> ColumnElement[bool] | None:
+    return and_(*conditions) if conditions else None

@@ -94,10 +94,10 @@ class _Prover:
             case Compare(column, "<" | "<=" as op, value):
                 return AnyOf(above(column, value, or_equal=op == "<"))
             case Compare(column, op, value):
-                may_be_nan = _has_nan(column) and column not in self.not_nan
+                may_be_nan = has_nan(column) and column not in self.not_nan
                 return NEVER if may_be_nan else AnyOf(below(column, value, or_equal=op == ">"))
             case In(column, values):
-                return all_of(_apart(column, low, high) for low, high in _ranges(values))
+                return all_of(_apart(column, low, high) for low, high in ranges_of(values))
             case StartsWith(column, prefix):
                 behind = following(prefix)
                 beyond = () if behind is None else above(column, behind, or_equal=True)
@@ -113,7 +113,8 @@ def _bounded_above(operands: Iterable[Predicate]) -> Iterator[Column]:
                 yield column
 
 
-def _has_nan(column: Column) -> bool:
+def has_nan(column: Column) -> bool:
+    """Tells whether a column may hold NaN, which no bounds cover."""
     return column.family in (Family.FLOAT, Family.DOUBLE)
 
 
@@ -126,7 +127,7 @@ def _not(operand: Predicate) -> Test:
     match operand:
         case IsNull(column):
             return NoValues(column)
-        case Compare() | In() | StartsWith() if _has_nan(operand.column):
+        case Compare() | In() | StartsWith() if has_nan(operand.column):
             return NoValues(operand.column)
         case Compare() | In() | StartsWith():
             return any_of((NoValues(operand.column), _inside(operand)))
@@ -158,8 +159,8 @@ def _within(column: Column, low: Value, high: Value) -> Test:
     return all_of((AnyOf(above(column, low, or_equal=True)), AnyOf(below(column, high, or_equal=True))))
 
 
-def _ranges(values: Sequence[Any]) -> list[tuple[Value, Value]]:
-    """Cuts a list of values into ranges of neighbours, not too many."""
+def ranges_of(values: Sequence[Any]) -> list[tuple[Value, Value]]:
+    """Returns values as ranges of neighbours, each value alone unless they are too many."""
     ordered = sorted(values)
     size = -(-len(ordered) // MOST_VALUES)
     return [(ordered[at], ordered[min(at + size, len(ordered)) - 1]) for at in range(0, len(ordered), size)]

@@ -71,5 +71,9 @@ class Output(ABC):
         """Prints the active files, those that a condition on `delta_files` lets pass."""
 
     @abstractmethod
+    def indexed(self, table_id: str, columns: Sequence[str]) -> None:
+        """Prints which columns of a table have an index now."""
+
+    @abstractmethod
     def history(self, commits: Sequence[CommitRow]) -> None:
         """Prints commits, the newest first."""

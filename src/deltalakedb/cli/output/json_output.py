@@ -121,6 +121,9 @@ class JsonOutput(Output):
     def files(self, snapshot: Snapshot, where: ColumnElement[bool] | None = None) -> None:
         _print_all(_file(file) for file in snapshot.files(where))
 
+    def indexed(self, table_id: str, columns: Sequence[str]) -> None:
+        _print({"table_id": table_id, "indexed_columns": list(columns)})
+
     def history(self, commits: Sequence[CommitRow]) -> None:
         _print([_commit(commit) for commit in commits])
 

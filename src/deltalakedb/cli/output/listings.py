@@ -187,3 +187,12 @@ def _what(parameters: dict[str, Any]) -> str:
     names = ("mode", "predicate", "mergePredicate", "version")
     said = [str(parameters[name]) for name in names if parameters.get(name) not in (None, "", "[]")]
     return ", ".join(said)
+
+
+# ---- index
+
+
+def names(console: Console, found: Sequence[str]) -> None:
+    """Prints a name a line."""
+    for name in found:
+        line(console, printable(name))

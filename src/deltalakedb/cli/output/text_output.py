@@ -85,6 +85,9 @@ class TextOutput(Output):
     def files(self, snapshot: Snapshot, where: ColumnElement[bool] | None = None) -> None:
         listings.files(stdout(), snapshot, where)
 
+    def indexed(self, table_id: str, columns: Sequence[str]) -> None:  # noqa: ARG002 (asked for by name)
+        listings.names(stdout(), columns)
+
     def history(self, commits: Sequence[CommitRow]) -> None:
         listings.history(stdout(), commits)
 

@@ -1,0 +1,68 @@
+"""Indexes of columns, for pruning by their minimum and maximum: made and dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from ..catalog import ranges, registry
+from ..catalog.database import Database
+from ..catalog.range_keys import INDEXED
+from ..catalog.snapshot import snapshot
+from ..errors import ArgumentError, TableBusyError
+from .types import Column, TableSchema
+
+
+def index(database: Database, table_id: str, columns: Sequence[str], *, drop: bool = False) -> list[str]:
+    """Makes or drops indexes of columns; returns the names of all columns of the table that have one then.
+
+    An index that is there already is made anew. Either all columns get theirs, or none.
+
+    Args:
+        database: where the catalog is.
+        table_id: the table.
+        columns: names of columns, in dotted form within structs.
+        drop: whether to drop them.
+
+    Raises:
+        TableNotFoundError, ImportIncompleteError: there is no such table, or its import has not completed.
+        TableBusyError: another process works on it.
+        ArgumentError: there is no such column, or no index can be made of it, or there is none to drop.
+        CatalogError: the database refuses.
+    """
+    with database.transaction() as connection:
+        schema = _schema(connection, table_id)
+        for name in columns:
+            if drop:
+                _drop(connection, table_id, name)
+            else:
+                column = _checked(schema.column(name))
+                family = column.family.value
+                ranges.create(connection, database.dialect, table_id, column.name, column.physical, family)
+        return [each.column_name for each in ranges.indexes_of(connection, table_id)]
+
+
+def _schema(connection: Connection, table_id: str) -> TableSchema:
+    """Returns a table's newest schema; nobody else changes the table before the transaction ends."""
+    status = registry.status_of(connection, table_id, lock=True)
+    if status is not None and status.status == registry.RUNNING:
+        raise TableBusyError(f"{table_id!r} is being imported or synced by {status.owner}", "Wait for it to finish.")
+    metadata = snapshot(connection, registry.readable(connection, table_id)).metadata()
+    if metadata is None:
+        raise ArgumentError(f"{table_id!r} has no columns")
+    return TableSchema.of(metadata)
+
+
+def _checked(column: Column) -> Column:
+    if column.partition:
+        raise ArgumentError(f"{column.name!r} is a partition column", "Partitions are indexed from the start.")
+    if column.family not in INDEXED or column.collated:
+        raise ArgumentError(f"No index can be made of {column.name!r}, which is of type {column.kind}")
+    return column
+
+
+def _drop(connection: Connection, table_id: str, name: str) -> None:
+    if not ranges.drop(connection, table_id, name):
+        known = [each.column_name for each in ranges.indexes_of(connection, table_id)]
+        raise ArgumentError(f"{table_id!r} has no index of {name!r}", f"It has {', '.join(known) or 'none at all'}.")
