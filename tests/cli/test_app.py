@@ -1,4 +1,5 @@
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -40,7 +41,7 @@ migration-status --database-url $DB_URL --table-id my_table
 
 def parse(line: str) -> click.Context:
     """Parses a command line after the program's name, without running it."""
-    name, *words = line.split()
+    name, *words = shlex.split(line)
     command = app.program.get_command(click.Context(app.program), name)
     return command.make_context(name, words)
 
@@ -72,7 +73,7 @@ def test_examples_are_command_lines(name: str):
     for example in command.examples:
         program, line = example.partition(" > ")[0].split(" ", 1)
         assert program == "deltalakedb"
-        assert parse(line.replace("'", "")).info_name == name
+        assert parse(line).info_name == name
 
 
 @pytest.mark.parametrize("line", GUIDE.strip().splitlines())

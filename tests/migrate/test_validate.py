@@ -18,7 +18,7 @@ from deltalakedb.migrate.importer import import_table
 from deltalakedb.migrate.validate import validate
 from tests.migrate.damage import make_log, run, seen, update
 from tests.support import lake
-from tests.support.logs import (
+from tests.support.logs import LogBuilder, add, commit_info, commit_name, metadata, protocol, remove, txn
     LogBuilder,
     add,
     commit_name,
@@ -96,6 +96,29 @@ def test_nothing_is_written(database: Database, imported: str):
     before = {path: path.stat().st_mtime_ns for path in Path(imported).rglob("*")}
     validate(database, imported, all_versions=True)
     assert {path: path.stat().st_mtime_ns for path in Path(imported).rglob("*")} == before
+
+
+@pytest.mark.parametrize(
+    "actions",
+    [
+        [remove("a"), add("a")],
+        [add("b"), add("b", size=7)],
+        [txn("app", 1), txn("app", 2)],
+        [metadata(name="one"), metadata(name="two")],
+        [commit_info("ONE"), commit_info("TWO")],
+    ],
+    ids=["add and remove", "two adds", "two txn", "two metaData", "two commitInfo"],
+)
+def test_commits_that_say_two_things(sqlite_url: str, tmp_path: Path, actions: list[dict]):
+    log = LogBuilder(tmp_path / "t")
+    log.commit(protocol(), metadata(), add("a"), commit_info())
+    log.commit(*actions)
+    database = Database(sqlite_url)
+    import_table(database, str(log.root))
+    assert validate(database, str(log.root), all_versions=True).differences == ()
+    run(database, "UPDATE delta_files SET size = 1", "UPDATE delta_commits SET operation = 'x'")
+    kinds = {one.kind for one in validate(database, str(log.root)).differences}
+    assert kinds == {"size", "commit"}
 
 
 # ---- checksums

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, and_, func, literal_column, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, and_, func, literal, literal_column, or_, select
 
 from ..errors import VersionNotFoundError
 from ..rows import (
@@ -58,6 +58,10 @@ def active_at(version: int) -> ColumnElement[bool]:
     return and_(delta_files.c.added_version <= version, or_(ended.is_(None), ended > version))
 
 
+def _live_until(version: int) -> ColumnElement[bool]:
+    return and_(delta_files.c.removed_version.is_(None), delta_files.c.added_version <= version)
+
+
 def with_deletion_vector() -> ColumnElement[bool]:
     """The condition that a row of `delta_files` has a deletion vector."""
     return delta_files.c.deletion_vector_id.is_not(None)
@@ -67,12 +71,20 @@ def with_deletion_vector() -> ColumnElement[bool]:
 class Snapshot:
     """One version of one table, read through one connection.
 
+    Attributes:
+        connection: to the catalog.
+        entry: the table.
+        version: the version.
+        is_newest: whether `entry` was read in the connection's transaction and the version is its newest. Then what no
+            version removes is active, and an index has just that: listing 270,000 files took 1.3 s in place of 5 s.
+
     Raises (every method): CatalogError.
     """
 
     connection: Connection
     entry: TableEntry
     version: int
+    is_newest: bool = False
 
     def files(self, where: ColumnElement[bool] | None = None) -> Iterator[FileLifetime]:
         """Yields the active files, in no order; rows arrive as they are asked for.
@@ -112,6 +124,10 @@ class Snapshot:
         query = self._active([func.count(), *sizes], where)
         files, size, records = self.connection.execute(query).one()
         return int(files), int(size), int(records)
+
+    def has_files(self, where: ColumnElement[bool]) -> bool:
+        """Tells whether an active file fulfils a condition on `delta_files`."""
+        return self.connection.execute(self._active([literal(1)], where).limit(1)).scalar() is not None
 
     def metadata(self) -> MetadataRow | None:
         """Returns the metaData action that holds at this version."""
@@ -197,7 +213,8 @@ class Snapshot:
         return [FileLifetime._make(row) for row in self.connection.execute(query)]
 
     def _active(self, columns: Sequence[Any], where: ColumnElement[bool] | None = None) -> Select[Any]:
-        query = select(*columns).where(self._own(delta_files), active_at(self.version))
+        active = _live_until(self.version) if self.is_newest else active_at(self.version)
+        query = select(*columns).where(self._own(delta_files), active)
         return query if where is None else query.where(where)
 
     def _place(self) -> ColumnElement[int]:

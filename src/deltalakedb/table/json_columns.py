@@ -67,7 +67,7 @@ def _read(texts: Sequence[str], kind: pa.StructType) -> pa.StructArray | None:
     fields = [pa.field(field.name, _readable(field.type)) for field in kind]
     how = pj.ParseOptions(explicit_schema=pa.schema(fields), unexpected_field_behavior="ignore")
     longest = max(map(len, texts)) * 4  # bytes a letter, at most
-    blocks = pj.ReadOptions(use_threads=False, block_size=min(max(_BLOCK_BYTES, longest), 1 << 31 - 1))
+    blocks = pj.ReadOptions(block_size=min(max(_BLOCK_BYTES, longest), 1 << 31 - 1))
     try:
         table = pj.read_json(io.BytesIO(data), read_options=blocks, parse_options=how).combine_chunks()
         columns = [_converted(_whole(table[field.name]), field.type) for field in kind]

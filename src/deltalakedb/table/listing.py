@@ -11,8 +11,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, and_
 
+from ..catalog.partitions import partitions_of
+from ..catalog.schema import delta_files
 from ..catalog.snapshot import Snapshot
 from . import json_columns, partition_values
 from .opened import Opened
@@ -28,6 +30,9 @@ _TYPES: dict[str, pa.DataType] = {
     "stats": pa.string(),
     "deletion_vector": pa.string(),
 }
+
+_MANY_PARTITIONS = 1_000
+"""Up to so many are looked up one after the other; beyond, one pass over the files is faster."""
 
 _VECTOR = pa.struct(
     {
@@ -73,7 +78,9 @@ def files(opened: Opened, snapshot: Snapshot, where: ColumnElement[bool] | None 
 def partitions(opened: Opened, texts: pa.ChunkedArray) -> pa.StructArray:
     """Returns partition values as the log spells them, by the columns' logical names."""
     columns = partition_columns(opened)
-    raw = json_columns.parse(texts.to_pylist(), pa.struct([(column.physical[0], pa.string()) for column in columns]))
+    encoded = texts.combine_chunks().dictionary_encode()  # there are fewer partitions than files
+    kind = pa.struct([(column.physical[0], pa.string()) for column in columns])
+    raw = json_columns.parse(encoded.dictionary.to_pylist(), kind).take(encoded.indices)
     if not columns:
         return raw
     fields = [pa.field(column.name, pa.string()) for column in columns]
@@ -93,8 +100,7 @@ def distinct_partitions(
     columns = partition_columns(opened)
     if not columns:
         return []
-    texts = pc.unique(listed(snapshot, ["partition_values"], where)["partition_values"])
-    raw = partitions(opened, pa.chunked_array([texts], pa.string()))
+    raw = partitions(opened, pa.chunked_array([_partition_texts(snapshot, where)], pa.string()))
     types = arrow_types(opened)
     spelled = [
         partition_values.spelled(partition_values.typed(raw.field(at), types[column.name]))
@@ -102,6 +108,17 @@ def distinct_partitions(
     ]
     names = [column.name for column in columns]
     return [dict(zip(names, values, strict=True)) for values in dict.fromkeys(zip(*spelled, strict=True))]
+
+
+def _partition_texts(snapshot: Snapshot, where: ColumnElement[bool] | None) -> list[str]:
+    """Returns the partition values of the active files, each spelling once."""
+    known = partitions_of(snapshot.connection, snapshot.entry.table_id)
+    if len(known) > _MANY_PARTITIONS:
+        found: list[str] = pc.unique(listed(snapshot, ["partition_values"], where)["partition_values"]).to_pylist()
+        return found
+    keys = [(delta_files.c.partition_key == each.key, each.values) for each in known]
+    keys.append((delta_files.c.partition_key.is_(None), "{}"))
+    return [text for key, text in keys if snapshot.has_files(key if where is None else and_(key, where))]
 
 
 def arrow_types(opened: Opened) -> dict[str, pa.DataType]:

@@ -56,7 +56,7 @@ class Opened:
                 raise TableChangedError(
                     f"{entry.table_id!r} is not the table that was opened: it was imported again since", "Open it anew."
                 )
-            yield Snapshot(connection, self.entry, self.version)
+            yield Snapshot(connection, entry, self.version, is_newest=self.version == entry.version)
 
     def at(self, version: Version | None) -> Opened:
         """Returns the same table at another version; None for the newest one that the catalog has by now."""

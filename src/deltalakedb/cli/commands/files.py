@@ -13,7 +13,7 @@ from ..run import Run
     "files",
     cls=WithExamples,
     examples=[
-        "deltalakedb files orders --where \"day = '2024-03-03' AND amount > 10\"",
+        "deltalakedb files orders --where \"day = '2024-03-03' AND amount >= 10\"",
         "deltalakedb files orders --version 12 --output json",
         "deltalakedb files orders --timestamp 2024-03-03T12:00:00Z",
     ],

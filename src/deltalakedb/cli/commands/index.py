@@ -22,9 +22,9 @@ from ..run import Run
 @click.option("--drop", is_flag=True, help="Drop the columns' indexes instead.")
 @options.common
 def command(run: Run, table_id: str, columns: tuple[str, ...], drop: bool) -> None:
-    """Index columns, so that files are pruned by their minimum and maximum at once.
+    """Index columns, for pruning files at once.
 
-    Prints the columns of the table that have an index then. Syncs keep them up. Partition columns need none.
+    Their smallest and largest values in each file are kept apart, typed and with an index of their own. Prints the columns of the table that have an index then. Syncs keep them up. Partition columns need none.
     """
     from ...table.indexing import index
 
