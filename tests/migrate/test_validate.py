@@ -19,12 +19,6 @@ from deltalakedb.migrate.validate import validate
 from tests.migrate.damage import make_log, run, seen, update
 from tests.support import lake
 from tests.support.logs import LogBuilder, add, commit_info, commit_name, metadata, protocol, remove, txn
-    LogBuilder,
-    add,
-    commit_name,
-    metadata,
-    protocol,
-)
 from tests.support.shared_tables import SharedTable, shared_params
 
 

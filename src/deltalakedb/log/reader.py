@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -18,7 +19,6 @@ from ..errors import (
 )
 from .actions import Actions, Metadata, NamedAction, OtherAction, Protocol, Sidecar, is_absent
 from .json_actions import decode_actions
-from .parquet_actions import decode_checkpoint_rows, decode_sidecar_rows
 from .path import LOG_FOLDER, SIDECAR_FOLDER, LogFile, parse_name
 from .segment import Checkpoint, LogSegment, candidates
 from .store import Store
@@ -104,7 +104,7 @@ def _sidecars(log: Log, file: LogFile) -> list[Sidecar]:
     if file.name.endswith(".json"):
         return _sidecars_of_manifest(log, file)
     with log.store.open(file.path) as source:
-        return [_sidecar(row, file.name) for row in decode_sidecar_rows(source, file.name)]
+        return [_sidecar(row, file.name) for row in _parquet().decode_sidecar_rows(source, file.name)]
 
 
 def _sidecars_of_manifest(log: Log, file: LogFile) -> list[Sidecar]:
@@ -211,7 +211,7 @@ def _read_file(log: Log, path: str) -> Iterator[tuple[Actions, list[Sidecar]]]:
             yield actions, _take_sidecars(actions, name)
         return
     with log.store.open(path) as source:
-        for actions, rows in decode_checkpoint_rows(source, name):
+        for actions, rows in _parquet().decode_checkpoint_rows(source, name):
             yield actions, [_sidecar(row, name) for row in rows]
 
 
@@ -228,3 +228,10 @@ def _sidecar(value: Any, name: str) -> Sidecar:
         return _SIDECAR.decode(value) if isinstance(value, str) else msgspec.convert(value, Sidecar)
     except msgspec.MsgspecError as error:
         raise CorruptLogError(f"{name}: a sidecar that says not where it is ({error})") from error
+
+
+def _parquet() -> ModuleType:
+    """The reader of Parquet, imported when a log has some: pyarrow takes a third of a second to import."""
+    from . import parquet_actions
+
+    return parquet_actions

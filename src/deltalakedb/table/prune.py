@@ -70,12 +70,15 @@ def may_match(predicate: Predicate, schema: TableSchema, dialect_name: str, know
     remainders = _remainders(predicate, schema, known.partitions)
     if set(remainders) == {TRUE}:
         return None
+    possible = {each: keys for each, keys in remainders.items() if each not in (FALSE, NULL)}
     conditions = [
         and_(_in_partitions(keys, dialect_name), *_by_data(remainder, dialect_name, known))
-        for remainder, keys in remainders.items()
-        if remainder not in (FALSE, NULL)
+        for remainder, keys in possible.items()
     ]
-    return or_(false(), *conditions)
+    if len(conditions) < 2:
+        return conditions[0] if conditions else false()
+    # Said once more for all of them, in a form that an index of the database answers.
+    return and_(_in_partitions([key for keys in possible.values() for key in keys], dialect_name), or_(*conditions))
 
 
 def _by_data(predicate: Predicate, dialect_name: str, known: Known) -> Iterator[ColumnElement[bool]]:
@@ -114,10 +117,10 @@ def _values(schema: TableSchema, partitions: Sequence[Partition]) -> Iterator[tu
 
 def _in_partitions(keys: Sequence[int | None], dialect_name: str) -> ColumnElement[bool]:
     column, known = delta_files.c.partition_key, [key for key in keys if key is not None]
-    conditions = [_among(column, known, dialect_name)] if known else []
-    if len(known) < len(keys):
-        conditions.append(column.is_(None))
-    return or_(false(), *conditions)
+    if not known:
+        return column.is_(None)
+    among = _among(column, known, dialect_name)
+    return among if len(known) == len(keys) else or_(column.is_(None), among)
 
 
 def _among(column: ColumnElement[int], values: Iterable[int], dialect_name: str) -> ColumnElement[bool]:

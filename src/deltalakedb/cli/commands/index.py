@@ -24,7 +24,8 @@ from ..run import Run
 def command(run: Run, table_id: str, columns: tuple[str, ...], drop: bool) -> None:
     """Index columns, for pruning files at once.
 
-    Their smallest and largest values in each file are kept apart, typed and with an index of their own. Prints the columns of the table that have an index then. Syncs keep them up. Partition columns need none.
+    Their smallest and largest values in each file are kept apart, typed and with an index of their own. Prints the
+    columns of the table that have an index then. Syncs keep them up. Partition columns need none.
     """
     from ...table.indexing import index
 
