@@ -142,6 +142,14 @@ def test_3_what_is_twice_in_one_commit_is_flagged_and_kept(sql: Sql, log: LogBui
     assert next(action["add"]["size"] for action in kept if "add" in action) == 2
 
 
+def test_3_unknown_fields_of_what_is_twice_are_kept_too(sql: Sql, log: LogBuilder):
+    log.commit(add("x"), add("x", futureField={"deep": [1, None]}))
+    sql.load(log)
+    with sql.at() as state:
+        (kept,) = json.loads(state.commits(limit=1)[0].other_actions)
+    assert kept["add"]["futureField"] == {"deep": [1, None]}
+
+
 def test_3_the_same_key_twice_at_a_floor_is_one_file(sql: Sql, log: LogBuilder):
     log.commit(add("a"), remove("a"), add("b"), add("b"))
     log.checkpoint()

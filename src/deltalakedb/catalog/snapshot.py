@@ -6,7 +6,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, and_, func, literal, literal_column, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+)
+from sqlalchemy.sql import visitors
 
 from ..errors import VersionNotFoundError
 from ..rows import (
@@ -60,6 +72,14 @@ def active_at(version: int) -> ColumnElement[bool]:
 
 def _live_until(version: int) -> ColumnElement[bool]:
     return and_(delta_files.c.removed_version.is_(None), delta_files.c.added_version <= version)
+
+
+_INDEXED = (delta_files.c.partition_key, delta_files.c.key_hash)
+
+
+def _has_an_index(where: ColumnElement[bool]) -> bool:
+    """Whether a condition has an index of its own, which SQLite is to take; else it is asked of every file."""
+    return any(each is column for each in visitors.iterate(where) for column in _INDEXED)
 
 
 def with_deletion_vector() -> ColumnElement[bool]:
@@ -213,7 +233,8 @@ class Snapshot:
         return [FileLifetime._make(row) for row in self.connection.execute(query)]
 
     def _active(self, columns: Sequence[Any], where: ColumnElement[bool] | None = None) -> Select[Any]:
-        active = _live_until(self.version) if self.is_newest else active_at(self.version)
+        one_pass = self.is_newest and (where is None or not _has_an_index(where))
+        active = _live_until(self.version) if one_pass else active_at(self.version)
         query = select(*columns).where(self._own(delta_files), active)
         return query if where is None else query.where(where)
 

@@ -163,7 +163,7 @@ def action_json(action: msgspec.Struct) -> str:
     for name, attribute in zip(action.__struct_encode_fields__, action.__struct_fields__, strict=True):
         value = getattr(action, attribute)
         if attribute == "extra" and value is not None:
-            values |= msgspec.json.decode(value, type=dict[str, Raw])
+            values |= msgspec.json.decode(value.encode(), type=dict[str, Raw])
         elif value is not None and not (isinstance(value, Raw) and is_absent(value)):
             values[name] = value
     return _encode(values).decode()
