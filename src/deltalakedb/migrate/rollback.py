@@ -85,7 +85,7 @@ def rollback(database: Database, table_id: str, *, dry_run: bool = False) -> Rol
         why = "; ".join(f"{one.name}: {one.detail}" for one in check.checks if not one.ok)
         raise RollbackUnsafeError(
             f"{table_id!r} can't be rolled back safely: {why}",
-            f"`deltalakedb export` keeps what SQL has; `deltalakedb verify-rollback {table_id}` tells more.",
+            f"`deltalakedb verify-rollback {table_id}` tells more, and lists the statements by hand.",
             check=check,
         )
     if dry_run:
