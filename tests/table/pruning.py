@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, select
 
+from deltalakedb.catalog import registry
 from deltalakedb.catalog.dialects import dialect_for
 from deltalakedb.catalog.schema import delta_files
 from deltalakedb.catalog.snapshot import active_at
@@ -53,6 +54,7 @@ class File:
 
 def load(connection: Connection, files: Sequence[File]) -> None:
     """Writes files to `delta_files`, as an import would."""
+    registry.claim(connection, TABLE, "/lake/t", resume=False)
     adds = [
         Add(
             path=f"{number}.parquet",

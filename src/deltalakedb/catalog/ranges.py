@@ -198,8 +198,9 @@ def _files(connection: Connection, table_id: str) -> Iterator[tuple[int, str | N
     query = select(delta_files.c.key_hash, delta_files.c.stats).where(
         delta_files.c.table_id == table_id, delta_files.c.added_version.is_not(None)
     )
-    for row in connection.execute(query, execution_options={"yield_per": _PAGE}):
-        yield row._tuple()
+    rows: Iterable[Any] = connection.execute(query, execution_options={"yield_per": _PAGE})
+    for key_hash, stats in rows:
+        yield key_hash, stats
 
 
 def _shared_prefix(connection: Connection, table_id: str, bounds: Callable[[str | None], tuple[Any, Any]]) -> str:

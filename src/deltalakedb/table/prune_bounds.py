@@ -30,7 +30,6 @@ EXACT_DIGITS = 15
 _MILLISECOND = timedelta(milliseconds=1)
 _MICROSECOND = timedelta(microseconds=1)
 _WIDEST_ZONE = timedelta(hours=18)
-_LAST = "\U0010ffff"
 
 
 class Shape(Enum):
@@ -172,7 +171,10 @@ def _text(column: Column, side: Side, value: str, *, or_equal: bool) -> tuple[Bo
         kept = encoded[:KEPT_BYTES].decode(errors="ignore")
     if kept == value:
         return (Bound(side, column, _op(side, or_equal=or_equal), value),)
-    return (Bound(side, column, _op(side, or_equal=False), kept if side == "maxValues" else kept + _LAST),)
+    if side == "maxValues":
+        return (Bound(side, column, "<", kept),)
+    behind = following(kept)
+    return () if behind is None else (Bound(side, column, ">=", behind),)
 
 
 def _timestamp(column: Column, side: Side, value: datetime, *, or_equal: bool) -> list[Bound]:
@@ -225,3 +227,12 @@ def _to_second(moment: datetime | None, between: str = "T") -> str | None:
 
 def _iso(moment: datetime, between: str, digits: str) -> str:
     return moment.isoformat(between, digits)
+
+
+def following(prefix: str) -> str | None:
+    """Returns the least text greater than all that begin with a prefix; None where there is none."""
+    kept = prefix.rstrip("\U0010ffff")
+    if not kept:
+        return None
+    last = ord(kept[-1]) + 1
+    return kept[:-1] + chr(0xE000 if last == 0xD800 else last)

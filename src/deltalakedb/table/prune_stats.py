@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from .predicate import And, Compare, In, IsNull, Leaf, Literal, Not, Or, Predicate, StartsWith, Unknown, Value
-from .prune_bounds import Bound, above, below
+from .prune_bounds import Bound, above, below, following
 from .types import Column, Family
 
 MOST_VALUES = 32
@@ -164,15 +164,6 @@ def ranges_of(values: Sequence[Any]) -> list[tuple[Value, Value]]:
     ordered = sorted(values)
     size = -(-len(ordered) // MOST_VALUES)
     return [(ordered[at], ordered[min(at + size, len(ordered)) - 1]) for at in range(0, len(ordered), size)]
-
-
-def following(prefix: str) -> str | None:
-    """Returns the least text greater than all that begin with a prefix; None where there is none."""
-    kept = prefix.rstrip("\U0010ffff")
-    if not kept:
-        return None
-    last = ord(kept[-1]) + 1
-    return kept[:-1] + chr(0xE000 if last == 0xD800 else last)
 
 
 def any_of(tests: Iterable[Test]) -> Test:
