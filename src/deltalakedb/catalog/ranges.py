@@ -199,8 +199,7 @@ def _files(connection: Connection, table_id: str) -> Iterator[tuple[int, str | N
         delta_files.c.table_id == table_id, delta_files.c.added_version.is_not(None)
     )
     rows: Iterable[Any] = connection.execute(query, execution_options={"yield_per": _PAGE})
-    for key_hash, stats in rows:
-        yield key_hash, stats
+    yield from ((key_hash, stats) for key_hash, stats in rows)
 
 
 def _shared_prefix(connection: Connection, table_id: str, bounds: Callable[[str | None], tuple[Any, Any]]) -> str:
