@@ -117,7 +117,7 @@ def _single(value: Any, up: bool) -> int | None:
     number = _float(value)
     if number is None:
         return None
-    wide = abs(number) * _SINGLE + 2.0**-148
+    wide = abs(number) * _SINGLE + 2.0**-148 if math.isfinite(number) else 0.0
     return _bits(number + wide if up else number - wide)
 
 
