@@ -159,43 +159,6 @@ def test_a_database_that_is_not_there_is_not_made(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("when", "version"),
-    [
-        (BEGIN, 0),
-        (BEGIN + timedelta(milliseconds=1999), 1),
-        (BEGIN + timedelta(seconds=2), 2),
-        (BEGIN + timedelta(days=9), 2),
-        (BEGIN - timedelta(days=9), 0),  # as delta-rs: the oldest one
-        ((BEGIN + timedelta(seconds=1)).replace(tzinfo=None), 1),  # without a zone: UTC
-        ((BEGIN + timedelta(seconds=1)).astimezone(timezone(timedelta(hours=-8))), 1),
-    ],
-)
-def test_at_a_time(tmp_path, written, when, version):
-    log = log_of(tmp_path, [add("a")], [add("b")], [add("c")])
-    table = written(log, timestamp=when)
-    assert table.version() == version
-    table.load_as_version(2)
-    table.load_as_version(when)
-    assert table.version() == version
-    zoned = when if when.tzinfo else when.replace(tzinfo=UTC)
-    table.load_as_version(zoned.isoformat())
-    assert table.version() == version
-    assert table.files().num_rows == version + 1
-
-
-def test_times_within_the_log_go_before_those_of_its_files(tmp_path, written):
-    log = LogBuilder(tmp_path / "t")
-    on = {"delta.enableInCommitTimestamps": "true"}
-    head = [protocol(3, 7, writer_features=["inCommitTimestamp"]), metadata(configuration=on)]
-    for number, shift in enumerate((0, 100, 200)):
-        info = commit_info(inCommitTimestamp=BEGIN_MS + shift, timestamp=BEGIN_MS + 10_000)
-        log.commit(info, *(head if not number else []), add(str(number)))
-    table = written(log)
-    table.load_as_version(BEGIN + timedelta(milliseconds=150))
-    assert table.version() == 1
-
-
-@pytest.mark.parametrize(
     "text",
     [
         "2020",

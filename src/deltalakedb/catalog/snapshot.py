@@ -284,20 +284,3 @@ def snapshot(connection: Connection, entry: TableEntry, version: int | None = No
             f"deltalakedb sync {entry.table_id}",
         )
     return Snapshot(connection, entry, version)
-
-
-def version_at(connection: Connection, entry: TableEntry, timestamp_ms: int) -> int:
-    """Returns the newest version committed at a time or before; the oldest one where all came later, as delta-rs does.
-
-    Args:
-        connection: to the catalog.
-        entry: the table.
-        timestamp_ms: in milliseconds since the epoch.
-    """
-    query = select(func.max(delta_commits.c.version)).where(
-        delta_commits.c.table_id == entry.table_id,
-        delta_commits.c.version.between(entry.first_version, entry.version),
-        delta_commits.c.timestamp <= timestamp_ms,
-    )
-    found: int | None = connection.execute(query).scalar()
-    return entry.first_version if found is None else found

@@ -14,6 +14,7 @@ from .exceptions import FilterError, UnsupportedTableError
 from .metadata_table import Filters, MetadataTable, Where
 
 if TYPE_CHECKING:
+    import deltalake
     import duckdb
     import pandas as pd
     import polars as pl
@@ -34,6 +35,7 @@ class DeltaTable(MetadataTable):
         version: the version; by default the newest one that the catalog has.
         timestamp: in place of a version, the time at which it was the newest; as for `load_as_version`.
         storage_options: for the object store of the data files, as for delta-rs.
+        without_files, log_buffer_size, skip_stats: deprecated and ignored, as by delta-rs.
 
     Raises:
         TableNotFoundError, ImportIncompleteError: there is no such table, or its import has not completed.
@@ -176,7 +178,25 @@ class DeltaTable(MetadataTable):
         connection.register(name, streamed.StreamedDataset(self._arrow_schema(), self._pinned()._scan_for_engines))
         return connection.table(name)
 
+    @property
+    def _table(self) -> Any:
+        """What `deltalake.QueryBuilder.register` takes: the version as delta-rs' own object, which can be queried."""
+        return self._by_delta_rs()._table
+
+    def __datafusion_table_provider__(self, session: Any | None = None) -> Any:
+        """Returns what DataFusion's `SessionContext.register_table` takes."""
+        return self._by_delta_rs().__datafusion_table_provider__(session)
+
     # ---- helpers
+
+    def _by_delta_rs(self, where: Any = None) -> deltalake.DeltaTable:
+        """Returns a table of delta-rs that has the files which `where` leaves."""
+        from . import mini_log
+
+        self._check_rows()
+        with self._picking(where) as (snapshot, condition):
+            pieces = snapshot.file_columns(mini_log.COLUMNS, condition)
+            return mini_log.delta_table(self._opened, chain.from_iterable(pieces), self._storage_options)
 
     def _check_rows(self) -> None:
         from . import features
@@ -222,12 +242,9 @@ class DeltaTable(MetadataTable):
         expression: pc.Expression | None = None,
     ) -> pa.RecordBatchReader:
         """Returns the rows of the files that `where` leaves, those that the other conditions leave."""
-        from . import mini_log, scan
+        from . import scan
 
-        self._check_rows()
-        with self._picking(where) as (snapshot, condition):
-            pieces = snapshot.file_columns(mini_log.COLUMNS, condition)
-            table = mini_log.delta_table(self._opened, chain.from_iterable(pieces), self._storage_options)
+        table = self._by_delta_rs(where)
         return scan.stream(table, self._arrow_schema(), columns=columns, predicate=predicate, expression=expression)
 
     def _pinned(self) -> DeltaTable:

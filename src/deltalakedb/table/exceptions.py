@@ -34,6 +34,10 @@ class UnsupportedTableError(errors.UnsupportedTableError, DeltaProtocolError):
     """The table needs a feature that the reader lacks; the message names it."""
 
 
+class ReadOnlyError(errors.DeltaLakeDBError, DeltaError, NotImplementedError):
+    """A method of delta-rs' class that a table read from SQL doesn't have: most of them write."""
+
+
 class FilterError(errors.ArgumentError, DeltaError):
     """A filter that can't be right: also a ValueError."""
 

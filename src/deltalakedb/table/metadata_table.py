@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from os import PathLike
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..catalog.database import Database
 from ..catalog.snapshot import Snapshot, with_deletion_vector
@@ -15,20 +17,24 @@ from ..errors import ArgumentError
 from . import filters as filter_forms
 from .exceptions import UnsupportedTableError
 from .opened import open_at
+from .read_only import ReadOnly
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from arro3.core import RecordBatchReader as ArroReader
     from arro3.core import Table as ArroTable
     from deltalake import Schema
-    from deltalake.table import Metadata, ProtocolVersions
+    from deltalake.table import DeltaTableConfig, Metadata, ProtocolVersions
 
 Filters = filter_forms.Filters
 Where = Any
 """SQL text, a pyarrow expression, or tuples: `[(column, op, value), …]`, or a list of such lists (OR)."""
 
+_LOG_BUFFER_SIZE = 8
+"""What delta-rs says of a table that is opened without options."""
 
-class MetadataTable:
+
+class MetadataTable(ReadOnly):
     """A Delta table at one version, as the catalog describes it; see `DeltaTable`.
 
     Names, arguments, results and exceptions are those of `deltalake.DeltaTable`. A table that is open stays at its
@@ -40,6 +46,7 @@ class MetadataTable:
         version: the version; by default the newest one that the catalog has.
         timestamp: in place of a version, the time at which it was the newest; as for `load_as_version`.
         storage_options: for the object store of the data files, as for delta-rs.
+        without_files, log_buffer_size, skip_stats: deprecated and ignored, as by delta-rs.
 
     Raises:
         TableNotFoundError, ImportIncompleteError: there is no such table, or its import has not completed.
@@ -55,7 +62,11 @@ class MetadataTable:
         version: int | None = None,
         timestamp: str | datetime | None = None,
         storage_options: dict[str, str] | None = None,
+        without_files: bool = False,
+        log_buffer_size: int | None = None,
+        skip_stats: bool = False,
     ) -> None:
+        _warn_of(without_files=without_files, log_buffer_size=log_buffer_size is not None, skip_stats=skip_stats)
         if version is not None and timestamp is not None:
             raise ArgumentError("A table is opened at a version or at a timestamp, not at both.")
         if version is not None and not isinstance(version, int):
@@ -78,6 +89,24 @@ class MetadataTable:
     def table_uri(self) -> str:
         """The table's location as a URI, with a slash at its end."""
         return self._opened.root.uri
+
+    @property
+    def table_config(self) -> DeltaTableConfig:
+        """Deprecated by delta-rs, whose defaults it has: nothing here is configured by it."""
+        from deltalake.table import DeltaTableConfig
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            config = DeltaTableConfig(without_files=False, log_buffer_size=_LOG_BUFFER_SIZE)
+        warnings.warn("`table_config` is deprecated: a table has no configuration", DeprecationWarning, stacklevel=2)
+        return config
+
+    @staticmethod
+    def is_deltatable(table_uri: str | PathLike[str], storage_options: dict[str, str] | None = None) -> bool:
+        """Tells whether a Delta table is at a location, which no catalog needs to know."""
+        from deltalake import DeltaTable
+
+        return bool(DeltaTable.is_deltatable(table_uri, storage_options))
 
     def version(self) -> int:
         """Returns the version that is open."""
@@ -245,7 +274,21 @@ class MetadataTable:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.table_id!r}, version={self.version()})"
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, MetadataTable) and self._identity() == other._identity()
+
+    __hash__ = None  # type: ignore[assignment]  # it moves, as delta-rs' does
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"cannot pickle {self!r}: it would take the database's password along. "
+            "Pass on its table id and version, and open it there."
+        )
+
     # ---- helpers
+
+    def _identity(self) -> tuple[Any, ...]:
+        return self._opened.database.url, self.table_id, self._opened.entry.imported_at, self.version()
 
     def _normalized(self, where: Any) -> Any:
         if where is None or isinstance(where, str) or not isinstance(where, list | tuple):
@@ -262,3 +305,9 @@ class MetadataTable:
         import pyarrow as pa
 
         return pa.schema(self.schema().to_arrow(as_large_types=large))
+
+
+def _warn_of(**given: bool) -> None:
+    for name, is_given in given.items():
+        if is_given:
+            warnings.warn(f"`{name}` is deprecated and ignored", DeprecationWarning, stacklevel=3)

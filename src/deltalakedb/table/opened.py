@@ -14,7 +14,8 @@ import msgspec
 from ..catalog import registry
 from ..catalog.database import Database
 from ..catalog.registry import TableEntry
-from ..catalog.snapshot import Snapshot, snapshot, version_at
+from ..catalog.snapshot import Snapshot, snapshot
+from ..catalog.times import version_at
 from ..errors import ArgumentError
 from ..rows import MetadataRow, ProtocolRow
 from .exceptions import TableChangedError, UnsupportedTableError, in_both_trees
@@ -133,6 +134,8 @@ def _checked(version: Any) -> int | datetime:
     if isinstance(version, int):
         if version < 0:
             raise OverflowError("can't convert negative int to unsigned")
+        if version >= 1 << 64:
+            raise OverflowError("int too big to convert")
         return int(version)
     if isinstance(version, datetime):
         return version if version.tzinfo else version.replace(tzinfo=UTC)
