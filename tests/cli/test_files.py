@@ -22,7 +22,42 @@ def test_the_document(on: Cli, tmp_path: Path):
     files = sorted(on("files", "t", "--output", "json").document, key=lambda file: file["path"])
     first = {"size": 100, "added_version": 1, "partition_values": {"day": None}, "deletion_vector": vector}
     assert files[0] == {"path": "a", "num_records": 1, **first}
-    assert files[1] == {**first, "path": "b", "num_records": None, "partition_values": {}, "deletion_vector": None}
+    assert files[1] == {**first, "path": "b", "num_records": None, "deletion_vector": None}
+
+
+def test_partition_values_go_by_the_names_that_people_gave(on: Cli, tmp_path: Path):
+    def column(name: str, number: int) -> dict:
+        known = {"delta.columnMapping.id": number, "delta.columnMapping.physicalName": f"col-{number}"}
+        return {"name": name, "type": "string", "nullable": True, "metadata": known}
+
+    schema = json.dumps({"type": "struct", "fields": [column("id", 1), column("day", 2)]})
+    mapped = {"delta.columnMapping.mode": "name"}
+    log = LogBuilder(tmp_path / "t")
+    log.commit(protocol(2, 5), metadata(partitions=["day"], configuration=mapped, schemaString=schema))
+    log.commit(add("a", partitionValues={"col-2": "x"}))
+    on("import", log.root)
+    found = on("files", "t", "--where", "day = 'x'", "--output", "json").document
+    assert [file["partition_values"] for file in found] == [{"day": "x"}]
+
+
+def test_files_come_in_the_order_of_the_log(on: Cli, tmp_path: Path):
+    log = LogBuilder(tmp_path / "t")
+    log.commit(protocol(), metadata(), add("z"), add("a"), add("gone"))
+    on("import", log.root)
+    log.commit(add("y"), add("b"), remove("gone"))
+    on("sync", "t")
+    assert on("files", "t").out.splitlines() == ["y", "b", "z", "a"]
+    assert [file["path"] for file in on("files", "t", "--output", "json").document] == ["y", "b", "z", "a"]
+
+
+def test_a_table_without_a_schema_has_files(on: Cli, tmp_path: Path):
+    log = LogBuilder(tmp_path / "t")
+    log.commit(protocol(), metadata(schemaString=...), add("a"))
+    on("import", log.root)
+    assert on("files", "t", "--output", "json").document[0]["path"] == "a"
+    refused = on("files", "t", "--where", "id = 1")
+    assert (refused.code, refused.out) == (1, "")
+    assert "has no schemaString" in refused.error_lines[0]
 
 
 def test_no_files(on: Cli, tmp_path: Path):

@@ -2,7 +2,7 @@
 
 import pickle
 import threading
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 
 import deltalake
 import pyarrow as pa

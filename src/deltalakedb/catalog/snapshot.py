@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,16 +106,16 @@ class Snapshot:
     version: int
     is_newest: bool = False
 
-    def files(self, where: ColumnElement[bool] | None = None) -> Iterator[FileLifetime]:
+    def files(self, where: ColumnElement[bool] | None = None) -> Generator[FileLifetime, None, None]:
         """Yields the active files, in no order; rows arrive as they are asked for.
+
+        Whoever stops before the last one has to close the generator, which closes the database's cursor.
 
         Args:
             where: a condition on `delta_files` that they fulfil, too.
         """
         columns = [delta_files.c[name] for name in FileLifetime._fields]
-        query = self._active(columns, where)
-        for row in self.connection.execute(query, execution_options={"yield_per": _PAGE}):
-            yield FileLifetime._make(row)
+        yield from self._lifetimes(self._active(columns, where))
 
     def file_columns(
         self, names: Sequence[str], where: ColumnElement[bool] | None = None
@@ -128,11 +128,10 @@ class Snapshot:
         columns = [*(delta_files.c[name] for name in names), delta_files.c.added_version, self._place()]
         query = self._active(columns, where)
         # Straight from the driver: rows of SQLAlchemy's own took a quarter more time.
-        result = self.connection.execute(query)
-        cursor: Any = result.cursor
-        while rows := cursor.fetchmany(_PIECE):
-            yield rows
-        result.close()
+        with self.connection.execute(query) as result:
+            cursor: Any = result.cursor
+            while rows := cursor.fetchmany(_PIECE):
+                yield rows
 
     def count(self, where: ColumnElement[bool] | None = None) -> tuple[int, int, int]:
         """Returns the number of active files, their bytes, and their records as far as statistics tell.
@@ -187,12 +186,10 @@ class Snapshot:
         query = select(*columns).where(self._own(delta_cdc_files), delta_cdc_files.c.version == self.version)
         return [CdcFileRow._make(row) for row in self.connection.execute(query)]
 
-    def lifetimes(self) -> Iterator[FileLifetime]:
-        """Yields every file of every version, tombstones included, in no order; rows arrive as they are asked for."""
+    def lifetimes(self) -> Generator[FileLifetime, None, None]:
+        """Yields every file of every version, tombstones included, in no order; as `files` does."""
         columns = [delta_files.c[name] for name in FileLifetime._fields]
-        query = select(*columns).where(self._own(delta_files))
-        for row in self.connection.execute(query, execution_options={"yield_per": _PAGE}):
-            yield FileLifetime._make(row)
+        yield from self._lifetimes(select(*columns).where(self._own(delta_files)))
 
     def all_but_files(self) -> Rows:
         """Returns the rows of every version in every table but `delta_files`, by version."""
@@ -237,6 +234,11 @@ class Snapshot:
         active = _live_until(self.version) if one_pass else active_at(self.version)
         query = select(*columns).where(self._own(delta_files), active)
         return query if where is None else query.where(where)
+
+    def _lifetimes(self, query: Select[Any]) -> Generator[FileLifetime, None, None]:
+        with self.connection.execute(query, execution_options={"yield_per": _PAGE}) as result:
+            for row in result:
+                yield FileLifetime._make(row)
 
     def _place(self) -> ColumnElement[int]:
         expression = _PLACES.get(self.connection.dialect.name, "0")

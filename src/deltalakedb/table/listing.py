@@ -51,8 +51,17 @@ def listed(snapshot: Snapshot, names: Sequence[str], where: ColumnElement[bool] 
     schema = pa.schema([*fields, pa.field(" version", pa.int64()), pa.field(" place", pa.int64())])
     pieces = [_table(rows, schema) for rows in snapshot.file_columns(names, where)]
     table = pa.concat_tables(pieces) if pieces else schema.empty_table()
-    order = pc.sort_indices(table, [(" version", "descending"), (" place", "ascending")])
-    return table.select(list(names)).take(order).combine_chunks()
+    found = table.select(list(names))
+    if not _is_in_order(table[" version"], table[" place"]):
+        found = found.take(pc.sort_indices(table, [(" version", "descending"), (" place", "ascending")]))
+    return found.combine_chunks()
+
+
+def _is_in_order(versions: pa.ChunkedArray, places: pa.ChunkedArray) -> bool:
+    """Whether rows are as they are wanted already: an import wrote them so. Moving them costs a third of a listing."""
+    steps, moves = (pc.subtract(each.slice(1), each.slice(0, max(len(each) - 1, 0))) for each in (versions, places))
+    ordered = pc.or_(pc.less(steps, 0), pc.and_(pc.equal(steps, 0), pc.greater(moves, 0)))
+    return bool(pc.all(ordered, min_count=0).as_py())
 
 
 def _table(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
@@ -89,6 +98,8 @@ def partitions(opened: Opened, texts: pa.ChunkedArray) -> pa.StructArray:
 
 def partition_columns(opened: Opened) -> list[Column]:
     """Returns the partition columns in their order."""
+    if not opened.partition_columns:
+        return []  # nor is a schema needed, which the log may lack
     schema = TableSchema.of(opened.metadata)
     return [schema.column((name,)) for name in opened.partition_columns]
 

@@ -25,9 +25,8 @@ class _Refused:
         def refuse(*_: Any, **__: Any) -> NoReturn:
             location = "…" if instance is None else repr(instance.table_uri)
             after = "" if instance is None else f", then `deltalakedb sync {instance.table_id}`"
-            raise ReadOnlyError(
-                self._message.format(name=self._name), self._hint.format(name=self._name, location=location, after=after)
-            )
+            hint = self._hint.format(name=self._name, location=location, after=after)
+            raise ReadOnlyError(self._message.format(name=self._name), hint)
 
         refuse.__name__ = self._name
         refuse.__doc__ = f"Raises ReadOnlyError: {self._message.format(name=self._name)}."

@@ -107,8 +107,10 @@ class TableSchema:
         Raises:
             CorruptLogError: the schema can't be read.
         """
+        if metadata.schema_string is None:
+            raise CorruptLogError(f"The metadata of version {metadata.version} has no schemaString: no column is known")
         try:
-            schema = msgspec.json.decode(metadata.schema_string or "")
+            schema = msgspec.json.decode(metadata.schema_string)
             partitions = tuple(msgspec.json.decode(metadata.partition_columns or "[]"))
             configuration = msgspec.json.decode(metadata.configuration or "{}")
             mapped = configuration.get("delta.columnMapping.mode", "none") != "none"

@@ -36,4 +36,4 @@ def command(run: Run, table_id: str, version: int | None, timestamp: str | None,
     with run.database() as database:
         opened = open_at(database, table_id, version if timestamp is None else timestamp)
         with opened.snapshot() as snapshot:
-            run.output.files(snapshot, condition(opened, snapshot, where))
+            run.output.files(opened, snapshot, condition(opened, snapshot, where))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ...migrate.rollback import RollbackCheck, RollbackReport
     from ...migrate.validate import ValidationReport
     from ...rows import CommitRow
+    from ...table.opened import Opened
     from ..failures import Failure
     from ..synced import SyncReport
 
@@ -67,8 +68,8 @@ class Output(ABC):
         """Prints what a round of syncs took in."""
 
     @abstractmethod
-    def files(self, snapshot: Snapshot, where: ColumnElement[bool] | None = None) -> None:
-        """Prints the active files, those that a condition on `delta_files` lets pass."""
+    def files(self, opened: Opened, snapshot: Snapshot, where: ColumnElement[bool] | None = None) -> None:
+        """Prints the active files of a version, those that a condition on `delta_files` lets pass."""
 
     @abstractmethod
     def indexed(self, table_id: str, columns: Sequence[str]) -> None:

@@ -27,9 +27,13 @@ if TYPE_CHECKING:
     from ...migrate.importer import ImportReport
     from ...migrate.rollback import RollbackCheck, RollbackReport
     from ...migrate.validate import ValidationReport
-    from ...rows import CommitRow, FileLifetime
+    from ...rows import CommitRow
+    from ...table.opened import Opened
     from ..failures import Failure
     from ..synced import SyncReport, UnsyncedTable
+
+_AT_ONCE = 10_000
+"""Files that are made into objects at a time."""
 
 _FOUND = ("table_id", "location", "version", "first_version")
 _IMPORT = (
@@ -118,8 +122,11 @@ class JsonOutput(Output):
         tables = [_synced(table) for table in report.tables]
         _print({"tables": tables, "completed": report.completed, "failed": report.failed})
 
-    def files(self, snapshot: Snapshot, where: ColumnElement[bool] | None = None) -> None:
-        _print_all(_file(file) for file in snapshot.files(where))
+    def files(self, opened: Opened, snapshot: Snapshot, where: ColumnElement[bool] | None = None) -> None:
+        from ...table import listing
+
+        batches = listing.files(opened, snapshot, where).to_batches(_AT_ONCE)
+        _print_all(_file(file) for batch in batches for file in batch.to_pylist())
 
     def indexed(self, table_id: str, columns: Sequence[str]) -> None:
         _print({"table_id": table_id, "indexed_columns": list(columns)})
@@ -175,15 +182,11 @@ def _synced(table: SyncedTable | UnsyncedTable) -> dict[str, Any]:
     return {**_pick(table, ("table_id", "location", "from_version", "error")), "status": "failed"}
 
 
-def _file(file: FileLifetime) -> dict[str, Any]:
-    return {
-        "path": file.path,
-        "size": file.size,
-        "partition_values": json.loads(file.partition_values),
-        "num_records": file.num_records,
-        "added_version": file.added_version,
-        "deletion_vector": None if file.deletion_vector is None else json.loads(file.deletion_vector),
-    }
+def _file(file: dict[str, Any]) -> dict[str, Any]:
+    """A file as `DeltaTable.files()` has it; a deletion vector without what the log doesn't say of it."""
+    vector = file["deletion_vector"]
+    noted = None if vector is None else {name: value for name, value in vector.items() if value is not None}
+    return {**file, "deletion_vector": noted}
 
 
 def _commit(commit: CommitRow) -> dict[str, Any]:

@@ -119,8 +119,10 @@ def status_card(status: TableStatus) -> tuple[Text, list[tuple[str, str]]]:
 def files(console: Console, snapshot: Snapshot, where: ColumnElement[bool] | None = None) -> None:
     """Prints the active files: a table on a terminal, one path a line in a pipe."""
     if not is_terminal():
-        for file in snapshot.files(where):
-            sys.stdout.write(file.path + "\n")
+        from ...table.listing import listed
+
+        for piece in listed(snapshot, ["path"], where)["path"].chunks:
+            sys.stdout.writelines(f"{path}\n" for path in piece.to_pylist())
         return
     count, total_bytes, records = snapshot.count(where)
     shown = heapq.nsmallest(_FILES_SHOWN, snapshot.files(where), key=lambda file: file.path)

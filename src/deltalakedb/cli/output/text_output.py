@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ...migrate.rollback import RollbackCheck, RollbackReport
     from ...migrate.validate import ValidationReport
     from ...rows import CommitRow
+    from ...table.opened import Opened
     from ..failures import Failure
     from ..synced import SyncReport
 
@@ -82,7 +83,7 @@ class TextOutput(Output):
     def synced(self, report: SyncReport) -> None:
         reports.synced(stdout(), report)
 
-    def files(self, snapshot: Snapshot, where: ColumnElement[bool] | None = None) -> None:
+    def files(self, opened: Opened, snapshot: Snapshot, where: ColumnElement[bool] | None = None) -> None:  # noqa: ARG002
         listings.files(stdout(), snapshot, where)
 
     def indexed(self, table_id: str, columns: Sequence[str]) -> None:  # noqa: ARG002 (asked for by name)
