@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.support import databases
+from tests.support import databases, object_stores
 
 # A deadline for an example measures the machine, not the code.
 settings.register_profile("deltalakedb", deadline=None)
@@ -45,3 +45,23 @@ def sqlite_url(tmp_path: Path) -> str:
 def database_url(request: pytest.FixtureRequest) -> str:
     """The URL of an empty database; the test runs once for each kind."""
     return request.getfixturevalue(f"{request.param}_url")
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[object_stores.S3Server]:
+    """A server of S3; each worker has its own, started by the first test that asks."""
+    with object_stores.moto_server() as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(s3_server: object_stores.S3Server) -> object_stores.Bucket:
+    """An empty bucket of S3, the test's own."""
+    return s3_server.bucket()
+
+
+@pytest.fixture
+def s3_proxy(s3_server: object_stores.S3Server) -> Iterator[object_stores.Proxy]:
+    """A proxy in front of the server of S3, which counts requests, delays them, or refuses them."""
+    with object_stores.proxy(s3_server.url) as made:
+        yield made

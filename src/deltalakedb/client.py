@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Self
@@ -17,16 +17,17 @@ from .table.delta_table import DeltaTable
 from .table.indexing import index as index_columns
 
 
-def connect(url: str = DEFAULT_URL) -> Catalog:
+def connect(url: str = DEFAULT_URL, *, storage_options: Mapping[str, str] | None = None) -> Catalog:
     """Returns the catalog in a database. Nothing is opened before it is needed, nothing is made before it is written.
 
     Args:
         url: `sqlite:///file.db` or `postgresql://user:password@host/database`, query options included.
+        storage_options: for tables in object stores, under the names that delta-rs has for them. Kept in memory only.
 
     Raises:
         ArgumentError: not a URL, or a kind of database that we don't know.
     """
-    return Catalog(Database(url))
+    return Catalog(Database(url), storage_options)
 
 
 class Catalog:
@@ -35,8 +36,9 @@ class Catalog:
     Every method raises CatalogError where the database refuses.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, storage_options: Mapping[str, str] | None = None) -> None:
         self._database = database
+        self._storage_options = dict(storage_options or {})
 
     @property
     def url(self) -> str:
@@ -51,14 +53,25 @@ class Catalog:
         batch_size: int = DEFAULT_BATCH_SIZE,
         resume: bool = False,
         listener: Listener | None = None,
+        storage_options: Mapping[str, str] | None = None,
     ) -> ImportReport:
         """Imports every version that a table's log can rebuild; see `migrate.importer.import_table`.
+
+        `storage_options` go on top of those of the catalog, for this call.
 
         Raises:
             LogError, StorageError: the log can't be read.
             TableExistsError, TableBusyError: the table is there already, or being imported.
         """
-        return import_table(self._database, location, table_id, batch_size=batch_size, resume=resume, listener=listener)
+        return import_table(
+            self._database,
+            location,
+            table_id,
+            batch_size=batch_size,
+            resume=resume,
+            listener=listener,
+            storage_options=self._storage_options | dict(storage_options or {}),
+        )
 
     def sync(self, table_id: str) -> ImportReport:
         """Takes in what a table's log has grown by.
@@ -69,7 +82,9 @@ class Catalog:
         """
         with self._database.reading() as connection:
             entry = registry.readable(connection, table_id)
-        return import_table(self._database, entry.location, table_id, resume=True)
+        return import_table(
+            self._database, entry.location, table_id, resume=True, storage_options=self._storage_options
+        )
 
     def validate(
         self,
@@ -86,7 +101,14 @@ class Catalog:
         """
         with self._database.reading() as connection:
             entry = registry.readable(connection, table_id)
-        return validate(self._database, entry.location, table_id, all_versions=all_versions, listener=listener)
+        return validate(
+            self._database,
+            entry.location,
+            table_id,
+            all_versions=all_versions,
+            listener=listener,
+            storage_options=self._storage_options,
+        )
 
     def verify_rollback(self, table_id: str) -> RollbackCheck:
         """Finds out whether a table could be read from its log if the catalog forgot it.
@@ -94,7 +116,7 @@ class Catalog:
         Raises:
             TableNotFoundError: there is no such table.
         """
-        return verify_rollback(self._database, table_id)
+        return verify_rollback(self._database, table_id, storage_options=self._storage_options)
 
     def rollback(self, table_id: str) -> RollbackReport:
         """Forgets a table, after it has been verified that its log is all there.
@@ -103,7 +125,7 @@ class Catalog:
             RollbackUnsafeError: it isn't.
             TableNotFoundError, TableBusyError: there is no such table, or it is being imported.
         """
-        return rollback(self._database, table_id)
+        return rollback(self._database, table_id, storage_options=self._storage_options)
 
     def table(
         self, table_id: str, *, version: int | None = None, timestamp: str | datetime | None = None
@@ -119,7 +141,7 @@ class Catalog:
             TableNotFoundError, ImportIncompleteError: there is no such table, or its import has not completed.
             VersionNotFoundError: below the table's first version or beyond the catalog's newest.
         """
-        return DeltaTable(self._database, table_id=table_id, version=version, timestamp=timestamp)
+        return DeltaTable(self, table_id=table_id, version=version, timestamp=timestamp)
 
     def index(self, table_id: str, columns: Sequence[str], *, drop: bool = False) -> list[str]:
         """Gives columns a typed, indexed minimum and maximum for each file, by which files are pruned at index speed.

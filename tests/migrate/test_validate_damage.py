@@ -78,7 +78,7 @@ def test_delta_rs_alone_sees_it(database: Database, imported: str, damage: Damag
 
 
 def delta_rs_finds(database: Database, location: str) -> list:
-    findings, table = Findings(), open_version(location, 3)
+    findings, table = Findings(), open_version(open_store(location), 3)
     assert isinstance(table, DeltaTable)
     with database.reading() as connection:
         at = snapshot(connection, registry.readable(connection, "t"))
@@ -101,7 +101,7 @@ def test_an_unknown_action(database: Database, tmp_path: Path):
 
 def test_delta_rs_counts_deleted_rows(database: Database, imported: str):
     run(database, MORE_DELETED)
-    findings, table = Findings(), open_version(imported, 3)
+    findings, table = Findings(), open_version(open_store(imported), 3)
     with database.reading() as connection:
         compare_deletion_vectors(table, snapshot(connection, registry.readable(connection, "t")), findings)
     (one,) = findings.differences

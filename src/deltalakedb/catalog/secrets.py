@@ -23,10 +23,13 @@ class Secrets:
     forms: tuple[str, ...]
 
     @classmethod
-    def of(cls, texts: Iterable[str]) -> Secrets:
-        """Finds the passwords in whatever looks like a database URL among the texts, and in the environment."""
+    def of(cls, texts: Iterable[str], others: Iterable[str] = ()) -> Secrets:
+        """Finds the passwords in whatever looks like a database URL among the texts, and in the environment.
+
+        `others` are secrets that are known as such.
+        """
         found = {match["secret"] for text in texts for rule in (_IN_URL, _IN_QUERY) for match in rule.finditer(text)}
-        found |= {os.environ.get(variable, "") for variable in _VARIABLES}
+        found |= {os.environ.get(variable, "") for variable in _VARIABLES} | set(others)
         # Who doesn't encode an @ in a password gives the part before it as the password, the rest as the host.
         found |= {secret.partition("@")[0] for secret in found}
         forms = {form for secret in found for form in _forms(secret)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
+from itertools import pairwise
 
 DATABASE_VARIABLE = "DELTALAKEDB_DATABASE_URL"
 
@@ -35,6 +36,13 @@ class Arguments:
         if "--resume" not in self._options():
             words.insert(len(self._options()), "--resume")
         return shlex.join(["deltalakedb", *words])
+
+    def storage_options(self) -> dict[str, str]:
+        """Returns the storage options, as far as they have the form of one."""
+        words = self._options()
+        given = [two for one, two in pairwise(words) if one == "--storage-option"]
+        given += [word.partition("=")[2] for word in words if word.startswith("--storage-option=")]
+        return {name: value for name, _, value in (one.partition("=") for one in given)}
 
     def _options(self) -> tuple[str, ...]:
         return self.words[: self.words.index("--")] if "--" in self.words else self.words

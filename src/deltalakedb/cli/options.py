@@ -28,6 +28,36 @@ batch_size = click.option(
 )
 
 
+_STORAGE = "deltalakedb.storage_options"
+
+
+def storage_options(ctx: click.Context) -> dict[str, str]:
+    """Returns the storage options of a command line; none where the command has no such option."""
+    given: dict[str, str] = ctx.meta.get(_STORAGE, {})
+    return given
+
+
+def _keep_storage(ctx: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> None:
+    options = {}
+    for one in given:
+        name, equals, value = one.partition("=")
+        if not (name and equals):
+            # The value is not repeated: it may be a secret.
+            raise click.BadParameter("It has the form KEY=VALUE, as in aws_region=eu-central-1.")
+        options[name] = value
+    ctx.meta[_STORAGE] = options
+
+
+storage = click.option(
+    "--storage-option",
+    multiple=True,
+    metavar="KEY=VALUE",
+    expose_value=False,
+    callback=_keep_storage,
+    help="For an object store, by the name that delta-rs has for it, as in aws_region=eu-central-1. Repeatable.",
+)
+
+
 def common(function: Callable[Concatenate[Run, P], int | None]) -> Callable[P, int | None]:
     """Adds what every command has, and hands it over as a `Run`."""
 
@@ -49,9 +79,10 @@ def common(function: Callable[Concatenate[Run, P], int | None]) -> Callable[P, i
     @functools.wraps(function)
     def command(*args: P.args, **kwargs: P.kwargs) -> int | None:
         url, output = kwargs.pop("database_url"), kwargs.pop("output")
+        context = click.get_current_context()
         kwargs.pop("verbose")  # has taken effect before click saw it
-        secrets = click.get_current_context().find_object(Secrets) or Secrets(())
-        run = Run(None if url is None else str(url), output_for(str(output)), secrets)
+        secrets = context.find_object(Secrets) or Secrets(())
+        run = Run(None if url is None else str(url), output_for(str(output)), secrets, storage_options(context))
         return function(run, *args, **kwargs)
 
     return command

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import click
@@ -29,11 +29,13 @@ class Run:
         given_url: the database as it was given, None where it was not.
         output: what prints results.
         secrets: what may not be printed.
+        storage_options: for the object store of the tables.
     """
 
     given_url: str | None
     output: Output
     secrets: Secrets
+    storage_options: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def database_url(self) -> str:
         """Returns the database's URL, and says so where nobody named it."""

@@ -1,13 +1,18 @@
-"""The passwords of a command line."""
+"""The passwords of a command line, and the keys of its object stores."""
 
 from __future__ import annotations
 
 import os
 
 from ..catalog.secrets import Secrets
+from ..log.remote.options import is_secret, secret_values
 from .arguments import DATABASE_VARIABLE, Arguments
+
+_CLOUDS = ("AWS_", "AZURE_", "GOOGLE_")
 
 
 def secrets_of(given: Arguments) -> Secrets:
-    """Returns the passwords in a command line and its environment."""
-    return Secrets.of([*given.words, os.environ.get(DATABASE_VARIABLE, "")])
+    """Returns the passwords and keys in a command line and its environment."""
+    keys = secret_values(given.storage_options())
+    keys += [value for name, value in os.environ.items() if name.startswith(_CLOUDS) and is_secret(name)]
+    return Secrets.of([*given.words, os.environ.get(DATABASE_VARIABLE, "")], keys)

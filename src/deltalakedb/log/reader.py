@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -21,20 +21,25 @@ from .actions import Actions, Metadata, NamedAction, OtherAction, Protocol, Side
 from .json_actions import decode_actions
 from .path import LOG_FOLDER, SIDECAR_FOLDER, LogFile, parse_name
 from .segment import Checkpoint, LogSegment, candidates
-from .store import Store
+from .store import Listing, Store
 
 _SIDECAR = msgspec.json.Decoder(Sidecar)
+
+_BEHIND_ALL_VERSIONS = ":"
+"""The letter behind the digits: names of log files begin with these, those of its folders don't."""
 
 
 @dataclass(slots=True)
 class Log:
     """The log at one location, listed once.
 
+    `since` is set where only the files from that version on were listed: what came before can't be rebuilt from it.
     `warnings` grows while the log is read: what was passed over, and why.
     """
 
     store: Store
     files: list[LogFile]
+    since: int | None = None
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -43,23 +48,51 @@ class Log:
         return self.store.location
 
 
-def open_log(store: Store, *, after: str | None = None) -> Log:
-    """Lists the log below a location; with `after`, only files whose names sort behind it.
+def open_log(store: Store) -> Log:
+    """Lists the log below a location.
 
     Raises:
         LocationNotFoundError: nothing is at the location.
         NotADeltaTableError: there is no `_delta_log` folder.
     """
-    try:
-        listing = store.list(LOG_FOLDER, after=after)
-    except LocationNotFoundError as error:
-        store.list()  # says so where the location itself is missing
+    log = find_log(store)
+    if log is None:
+        store.check()  # says so where the location itself is missing
         raise NotADeltaTableError(
             f"No checkpoint or JSON files found: {store.location} is not a Delta table (it has no {LOG_FOLDER})",
             "Give the folder that holds _delta_log; `deltalakedb discover` finds tables below a folder.",
-        ) from error
+        )
+    return log
+
+
+def find_log(store: Store) -> Log | None:
+    """Lists the log below a location; None where there is no `_delta_log` folder."""
+    try:
+        return Log(store, _parsed(store.list(LOG_FOLDER)))
+    except LocationNotFoundError:
+        return None
+
+
+def open_log_since(store: Store, version: int) -> Log:
+    """Lists the files of a log from a version on; none where there is no log.
+
+    What is older is not even named by an object store, of which one request gets a thousand names.
+    """
+    try:
+        listing = store.list(LOG_FOLDER, after=f"{version:020d}", before=_BEHIND_ALL_VERSIONS)
+    except LocationNotFoundError:
+        listing = Listing()
+    return Log(store, _parsed(listing), since=version)
+
+
+def _parsed(listing: Listing) -> list[LogFile]:
     parsed = (parse_name(entry.name, size=entry.size, modified_ms=entry.modified_ms) for entry in listing.files)
-    return Log(store, [file for file in parsed if file is not None])
+    return [file for file in parsed if file is not None]
+
+
+def expect(log: Log, files: Iterable[LogFile]) -> None:
+    """Says which files of the log will be read next, in this order, so that a far store can fetch them ahead."""
+    log.store.expect((file.path, file.size) for file in files)
 
 
 def plan(log: Log, to_version: int | None = None) -> LogSegment:

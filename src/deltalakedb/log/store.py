@@ -1,6 +1,6 @@
 """Listing and getting bytes under a table's location, wherever that is.
 
-Nothing above this module knows whether bytes come from a disk or from an object store.
+Nothing above this module knows whether bytes come from a disk or from an object store (`remote/`).
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -46,14 +46,35 @@ class Store(ABC):
     location: str
     """The location as the catalog records it: an absolute path, or a URI without a trailing slash."""
 
+    storage_options: Mapping[str, str] = {}
+    """What opens the location, under the names that delta-rs has for it. May hold secrets."""
+
     @property
     def canonical(self) -> str:
         """What tells the location from every other: for a link, where it leads."""
         return self.location
 
+    def scrub(self, text: str) -> str:
+        """Returns a text, such as somebody else's error message, without the secrets among the storage options."""
+        return text
+
     @abstractmethod
-    def list(self, folder: str = "", *, after: str | None = None) -> Listing:
-        """Returns what is directly below `folder`; with `after`, only files whose names sort behind it."""
+    def list(self, folder: str = "", *, after: str | None = None, before: str | None = None) -> Listing:
+        """Returns what is directly below `folder`, and raises LocationNotFoundError where it isn't there.
+
+        With `after` or `before`, only files whose names sort behind the one and ahead of the other. Object stores have
+        no folders: with `after` they can't tell one that isn't there from one that has nothing more.
+        """
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raises LocationNotFoundError where there is nothing at the location."""
+
+    def expect(self, files: Iterable[tuple[str, int]]) -> None:  # noqa: B027 (a disk needs no warning)
+        """Says which files, with their sizes in bytes, will be read next, in this order.
+
+        Where every request has to travel, they are fetched ahead. Whatever is read, the answers are the same.
+        """
 
     @abstractmethod
     def chunks(self, path: str) -> Iterator[bytes]:
@@ -85,12 +106,17 @@ class LocalStore(Store):
     def canonical(self) -> str:
         return os.path.realpath(self.location)
 
-    def list(self, folder: str = "", *, after: str | None = None) -> Listing:
+    def check(self) -> None:
+        with _local_errors(self.location), os.scandir(self.location):
+            pass
+
+    def list(self, folder: str = "", *, after: str | None = None, before: str | None = None) -> Listing:
         listing = Listing()
         where = self._full(folder)
         with _local_errors(where), os.scandir(where) as entries:
             for entry in entries:
-                self._append(listing, entry, after)
+                if before is None or entry.name < before:
+                    self._append(listing, entry, after)
         listing.files.sort(key=lambda file: file.name)
         listing.folders.sort()
         return listing
@@ -141,21 +167,39 @@ def _local_errors(path: str) -> Iterator[None]:
         raise StorageError(f"Can't read {path}: {error.strerror or error}", hint) from error
 
 
-def open_store(location: str | os.PathLike[str]) -> Store:
+def open_store(location: str | os.PathLike[str], storage_options: Mapping[str, str] | None = None) -> Store:
     """Returns the store of a location given by a user: a path or a URI.
 
+    Args:
+        location: a path, `file://`, `s3://`, `gs://`, `az://` or `abfss://`.
+        storage_options: for object stores, under the names that delta-rs has for them.
+
     Raises:
-        ArgumentError: the URI's scheme is not supported.
+        ArgumentError: the URI's scheme is not supported, or an option is wrong.
     """
     text = os.fspath(location)
     if not text:
         raise ArgumentError("The location is empty.", "Give the folder that holds _delta_log.")
-    if "://" not in text and not text.startswith("file:/"):
+    if not is_uri(text):
         return LocalStore(text)
     scheme = text.split(":", 1)[0].lower()
     if scheme == "file":
         return LocalStore(_local_path(text))
-    raise ArgumentError(f"Locations of the kind {scheme}:// are not supported.", "Give a local path or a file:// URI.")
+    from .remote import uri
+
+    if scheme not in uri.SCHEMES:
+        raise ArgumentError(
+            f"Locations of the kind {scheme}:// are not supported.",
+            "Give a path, or a URI that begins with file://, s3://, gs://, az:// or abfss://.",
+        )
+    from .remote.store import ObjectStore
+
+    return ObjectStore(uri.parse(text), storage_options or {})
+
+
+def is_uri(location: str) -> bool:
+    """Tells a URI from a path."""
+    return "://" in location or location.startswith("file:/")
 
 
 def _local_path(uri: str) -> str:

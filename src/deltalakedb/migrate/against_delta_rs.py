@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..catalog.snapshot import Snapshot
 from ..log.segment import LogSegment
+from ..log.store import Store
 from .differences import Findings
 from .facts import parsed_json
 from .files_against_delta_rs import compare_files_with_delta_rs
@@ -29,7 +30,7 @@ def reader_name() -> str:
     return f"deltalake {deltalake.__version__}"
 
 
-def open_version(location: str, version: int | None = None) -> DeltaTable | str:
+def open_version(store: Store, version: int | None = None) -> DeltaTable | str:
     """Returns a table at a version, by default its newest, or why delta-rs does not open it.
 
     It reads the log anew for every version.
@@ -37,14 +38,14 @@ def open_version(location: str, version: int | None = None) -> DeltaTable | str:
     from deltalake import DeltaTable
 
     try:
-        table = DeltaTable(location, version=version)
+        table = DeltaTable(store.location, version=version, storage_options=dict(store.storage_options) or None)
         table.get_add_actions()  # some tables open, and fail here
     except Exception as error:
-        return reason(error)
+        return store.scrub(reason(error))
     except BaseException as error:  # a panic of the library's, which is no Exception
         if type(error).__name__ != "PanicException":
             raise
-        return reason(error)
+        return store.scrub(reason(error))
     return table
 
 

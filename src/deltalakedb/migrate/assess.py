@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,7 +60,12 @@ class Assessment:
 
 
 def assess(
-    database: Database, location: str, table_id: str | None = None, *, listener: Listener | None = None
+    database: Database,
+    location: str,
+    table_id: str | None = None,
+    *,
+    listener: Listener | None = None,
+    storage_options: Mapping[str, str] | None = None,
 ) -> Assessment:
     """Reads the whole log, and the catalog if there is one; changes nothing anywhere.
 
@@ -70,8 +75,8 @@ def assess(
         DatabaseConnectionError: the database can't be reached.
     """
     begun = time.perf_counter()
-    store = open_store(location)
-    store.list()
+    store = open_store(location, storage_options)
+    store.check()
     table_id = check_table_id(table_id or default_table_id(store.location))
     status, entry = _known(database, table_id)
     _check_location(table_id, store.location, status, entry)

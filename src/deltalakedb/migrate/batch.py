@@ -5,15 +5,16 @@ from __future__ import annotations
 import fnmatch
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote
 
 from ..catalog import registry
 from ..catalog.database import Database
 from ..catalog.registry import TableEntry, TableStatus
 from ..errors import ArgumentError, DeltaLakeDBError, LocationNotFoundError
-from ..log.store import open_store
+from ..log.store import is_uri, open_store
 from .assess import Assessment, assess
 from .discover import FoundTable, discover
 from .importer import DEFAULT_BATCH_SIZE, ImportReport, Listener, Progress, default_table_id, import_table
@@ -64,6 +65,7 @@ class TableJob:
     table_id: str
     batch_size: int
     dry_run: bool
+    storage_options: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def batch_import(
@@ -76,6 +78,7 @@ def batch_import(
     from_file: str | None = None,
     dry_run: bool = False,
     listener: Callable[[BatchProgress], None] | None = None,
+    storage_options: Mapping[str, str] | None = None,
 ) -> BatchReport:
     """Imports every table below `path`, or those that `from_file` lists, going on past failures.
 
@@ -91,6 +94,7 @@ def batch_import(
         from_file: a text file with one location a line; empty lines and those that begin with # don't count.
         dry_run: assess only.
         listener: called for every table that ends, and while they are read.
+        storage_options: for object stores, under the names that delta-rs has for them.
 
     Raises:
         ArgumentError: neither path nor list, or a number below 1.
@@ -101,14 +105,16 @@ def batch_import(
         name, value = ("parallel", parallel) if parallel < 1 else ("batch size", batch_size)
         raise ArgumentError(f"The {name} must be at least 1, not {value}")
     database = Database(database_url)
-    found = _listed(path, from_file) if from_file is not None else _discovered(path)
-    wanted = [table for table in found if not _excluded(table, path, exclude)]
+    options = dict(storage_options or {})
+    found = _listed(path, from_file, options) if from_file is not None else _discovered(path, options)
+    root = "" if path is None else open_store(path, options).location
+    wanted = [table for table in found if not _excluded(table, root, exclude)]
     known = _Known.of(database)
     database.close()
     run = _Run(len(wanted), listener)
     jobs = [
-        TableJob(database_url, table.location, table_id, batch_size, dry_run)
-        for table, table_id in zip(wanted, known.table_ids(wanted, path), strict=True)
+        TableJob(database_url, table.location, table_id, batch_size, dry_run, options)
+        for table, table_id in zip(wanted, known.table_ids(wanted, root), strict=True)
         if not run.settled(table, table_id, None if dry_run else known.unchanged(table))
     ]
     run_jobs(jobs, _work, parallel=parallel, on_progress=run.progressed, on_result=run.ended)
@@ -118,13 +124,13 @@ def batch_import(
 # ---- which tables
 
 
-def _discovered(path: str | None) -> list[FoundTable]:
+def _discovered(path: str | None, options: Mapping[str, str]) -> list[FoundTable]:
     if path is None:
         raise ArgumentError("Nothing to import.", "Give a folder, or a list of locations with --from-file.")
-    return list(discover(path, recursive=True))
+    return list(discover(path, recursive=True, storage_options=options))
 
 
-def _listed(path: str | None, from_file: str) -> list[FoundTable]:
+def _listed(path: str | None, from_file: str, options: Mapping[str, str]) -> list[FoundTable]:
     try:
         lines = Path(from_file).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError as error:
@@ -132,20 +138,27 @@ def _listed(path: str | None, from_file: str) -> list[FoundTable]:
     except (OSError, UnicodeDecodeError) as error:
         raise ArgumentError(f"The list {from_file} can't be read: {error}") from error
     locations = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
-    full = [line if path is None or "://" in line else str(Path(path, line)) for line in locations]
-    return [_listed_table(location) for location in dict.fromkeys(full)]
+    full = [line if path is None or is_uri(line) else _joined(path, line) for line in locations]
+    return [_listed_table(location, options) for location in dict.fromkeys(full)]
 
 
-def _listed_table(location: str) -> FoundTable:
+def _joined(path: str, line: str) -> str:
+    return f"{path.rstrip('/')}/{line.lstrip('/')}" if is_uri(path) else str(Path(path, line))
+
+
+def _listed_table(location: str, options: Mapping[str, str]) -> FoundTable:
     """A line of the list; what is wrong with it shows when its turn comes."""
     try:
-        return next(iter(discover(location)), FoundTable(default_table_id(location), location, None, None))
+        return next(
+            iter(discover(location, storage_options=options)),
+            FoundTable(default_table_id(location), location, None, None),
+        )
     except DeltaLakeDBError as error:
         return FoundTable(default_table_id(location), location, None, None, error.message)
 
 
-def _excluded(table: FoundTable, path: str | None, patterns: Iterable[str]) -> bool:
-    names = (table.table_id, _below(table.location, path))
+def _excluded(table: FoundTable, root: str, patterns: Iterable[str]) -> bool:
+    names = (table.table_id, _below(table.location, root))
     for pattern in patterns:
         glob = pattern if any(mark in pattern for mark in "*?[") else f"*{pattern}*"
         if any(fnmatch.fnmatchcase(name, glob) for name in names):
@@ -153,9 +166,9 @@ def _excluded(table: FoundTable, path: str | None, patterns: Iterable[str]) -> b
     return False
 
 
-def _below(location: str, path: str | None) -> str:
-    root = "" if path is None else open_store(path).location
-    return location.removeprefix(root).strip("/") or location
+def _below(location: str, root: str) -> str:
+    below = location.removeprefix(root).strip("/") or location
+    return unquote(below) if is_uri(location) else below
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +194,7 @@ class _Known:
         status = self.statuses[entry.table_id].status
         return f"complete and unchanged at version {entry.version}" if status == registry.COMPLETED else None
 
-    def table_ids(self, tables: Sequence[FoundTable], path: str | None) -> list[str]:
+    def table_ids(self, tables: Sequence[FoundTable], root: str) -> list[str]:
         """Returns an id for each table: the one it has already, else its last part, else (taken) its whole place."""
         own = {status.location: table_id for table_id, status in self.statuses.items()}
         names = Counter(table.table_id for table in tables)
@@ -189,7 +202,7 @@ class _Known:
         for table in tables:
             holder = self.statuses.get(table.table_id)
             taken = names[table.table_id] > 1 or (holder is not None and holder.location != table.location)
-            ids.append(own.get(table.location) or (_below(table.location, path) if taken else table.table_id))
+            ids.append(own.get(table.location) or (_below(table.location, root) if taken else table.table_id))
         return ids
 
 
@@ -200,9 +213,15 @@ def _work(job: TableJob, listener: Listener) -> Outcome:
     database = Database(job.database_url)
     try:
         if job.dry_run:
-            return assess(database, job.location, job.table_id, listener=listener)
+            return assess(database, job.location, job.table_id, listener=listener, storage_options=job.storage_options)
         return import_table(
-            database, job.location, job.table_id, batch_size=job.batch_size, resume=True, listener=listener
+            database,
+            job.location,
+            job.table_id,
+            batch_size=job.batch_size,
+            resume=True,
+            listener=listener,
+            storage_options=job.storage_options,
         )
     except DeltaLakeDBError as error:
         return TableOutcome(job.table_id, job.location, "failed", database.scrub(error.message))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
@@ -15,7 +15,7 @@ from ..catalog.database import Database
 from ..catalog.planning import active_files, any_file, files_of_partition, files_with_value
 from ..catalog.snapshot import Snapshot, snapshot
 from ..errors import ArgumentError, LogChangedError, UnsupportedTableError
-from ..log.store import open_store
+from ..log.store import Store, open_store
 from .against_delta_rs import open_version, reader_name
 from .files_against_delta_rs import physical_names
 from .validate import entry_at
@@ -60,6 +60,7 @@ def compare_performance(
     *,
     repeat: int = 5,
     listener: Listener | None = None,
+    storage_options: Mapping[str, str] | None = None,
 ) -> PerformanceReport:
     """Measures what a reader that starts from nothing waits for: from the log by delta-rs, and from SQL.
 
@@ -75,11 +76,11 @@ def compare_performance(
     """
     if repeat < 1:
         raise ArgumentError(f"It takes at least 1 measurement, not {repeat}")
-    store = open_store(location)
+    store = open_store(location, storage_options)
     with database.reading() as connection:
         entry = entry_at(connection, store.location, table_id)
         newest = snapshot(connection, entry)
-        questions = list(_questions(newest, _Files(store.location)))
+        questions = list(_questions(newest, _Files(store)))
     measurements = [_Measurement(question) for question in questions]
     done, total = 0, len(questions) * (repeat + 1)
     for _ in range(repeat + 1):
@@ -138,11 +139,11 @@ class _Measurement:
 class _Files:
     """The side of the files: a table opened anew by every call."""
 
-    def __init__(self, location: str) -> None:
-        self._location = location
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     def open(self, version: int | None) -> Any:
-        table = open_version(self._location, version)
+        table = open_version(self._store, version)
         if isinstance(table, str):
             raise UnsupportedTableError(
                 f"{reader_name()} does not open the table: {table}", "There is nothing to compare SQL with."
@@ -150,7 +151,7 @@ class _Files:
         return table
 
     def opens(self, version: int) -> bool:
-        return not isinstance(open_version(self._location, version), str)
+        return not isinstance(open_version(self._store, version), str)
 
     def active(self, version: int) -> int:
         return len(self.open(version).file_uris())

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ..errors import LocationNotFoundError, LogError, NotADeltaTableError, StorageError
 from ..log.path import LOG_FOLDER
-from ..log.reader import open_log, plan
+from ..log.reader import Log, find_log, plan
 from ..log.store import Store, open_store
 from .importer import default_table_id
 
@@ -26,7 +26,9 @@ class FoundTable:
     problem: str | None = None
 
 
-def discover(path: str, *, recursive: bool = False) -> Iterator[FoundTable]:
+def discover(
+    path: str, *, recursive: bool = False, storage_options: Mapping[str, str] | None = None
+) -> Iterator[FoundTable]:
     """Yields the Delta tables at `path` and directly below it, or with `recursive` anywhere below it, by location.
 
     Nothing is looked for inside a table. An empty `_delta_log` is no table.
@@ -34,16 +36,17 @@ def discover(path: str, *, recursive: bool = False) -> Iterator[FoundTable]:
     Raises:
         LocationNotFoundError, PermissionDeniedError, StorageError: `path` itself can't be listed.
     """
-    yield from _below(open_store(path), depth=None if recursive else 1, above=())
+    yield from _below(open_store(path, storage_options), depth=None if recursive else 1, above=())
 
 
 def _below(store: Store, depth: int | None, above: tuple[str, ...]) -> Iterator[FoundTable]:
+    # The log first: a table's own folder may hold a million data files, which a listing of it would name.
+    log = find_log(store)
+    table = None if log is None else _table(log)
+    if table is not None:
+        yield table
+        return
     folders = store.list().folders
-    if LOG_FOLDER in folders:
-        table = _table(store)
-        if table is not None:
-            yield table
-            return
     if depth == 0 or store.canonical in above:  # a link that leads back up would be followed for ever
         return
     for folder in folders:
@@ -60,12 +63,12 @@ def _child(store: Store, depth: int | None, above: tuple[str, ...]) -> Iterator[
         logger.warning("passed over: %s", error.message)
 
 
-def _table(store: Store) -> FoundTable | None:
-    table_id = default_table_id(store.location)
+def _table(log: Log) -> FoundTable | None:
+    table_id = default_table_id(log.location)
     try:
-        segment = plan(open_log(store))
+        segment = plan(log)
     except NotADeltaTableError:
         return None
     except LogError as error:
-        return FoundTable(table_id, store.location, None, None, error.message)
-    return FoundTable(table_id, store.location, segment.version, segment.first_version)
+        return FoundTable(table_id, log.location, None, None, error.message)
+    return FoundTable(table_id, log.location, segment.version, segment.first_version)

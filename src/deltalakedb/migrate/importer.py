@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from urllib.parse import unquote
 
 import msgspec
 from sqlalchemy import Connection
@@ -20,13 +21,13 @@ from ..errors import ArgumentError, DeltaLakeDBError, LogError
 from ..log.path import LogFile, LogFileKind
 from ..log.reader import Log, check_opening, open_log, plan
 from ..log.segment import LogSegment
-from ..log.store import Store, open_store
+from ..log.store import Store, is_uri, open_store
 from ..replay.backward import BackwardReplay
 from ..replay.state import others_json
 from ..rows import Rows
 from .batches import batches
 from .replayed import replayed
-from .sync import append, take_in
+from .sync import append, log_to_sync, take_in
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +70,8 @@ class ImportReport:
 
 def default_table_id(location: str) -> str:
     """Returns the table id that a location has unless the user gives another: its last part."""
-    return location.rstrip("/").rpartition("/")[2] or "root"
+    last = location.rstrip("/").rpartition("/")[2] or "root"
+    return unquote(last).partition("@")[0] or "root" if is_uri(location) else last
 
 
 def check_table_id(table_id: str) -> str:
@@ -102,6 +104,7 @@ def import_table(
     batch_size: int = DEFAULT_BATCH_SIZE,
     resume: bool = False,
     listener: Listener | None = None,
+    storage_options: Mapping[str, str] | None = None,
 ) -> ImportReport:
     """Imports every version that the log can rebuild.
 
@@ -118,8 +121,8 @@ def import_table(
     if batch_size < 1:
         raise ArgumentError(f"The batch size must be at least 1, not {batch_size}")
     begun = time.perf_counter()
-    store = open_store(location)
-    store.list()  # a path that isn't there leaves no trace in the catalog
+    store = open_store(location, storage_options)
+    store.check()  # a path that isn't there leaves no trace in the catalog
     _check_text(store.location)
     table_id = check_table_id(table_id or default_table_id(store.location))
     with database.writing() as connection:
@@ -166,9 +169,11 @@ class _Import:
         with self.connection.begin():
             entry = registry.entry_of(self.connection, self.table_id)
         resumed = before is not None and (before.rows_loaded > 0 or entry is not None)
-        log = open_log(self.store)
         if entry is None:
+            log = open_log(self.store)
             entry = self._import(log, before)
+        else:
+            log = log_to_sync(self.store, entry)
         entry = self._sync(log, entry)
         with self.connection.begin():
             files, active = registry.count_files(self.connection, self.table_id)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from ..log.actions import Actions, Metadata
 from ..log.path import LogFile
-from ..log.reader import Log, check_format, read_checkpoint, read_commit
+from ..log.reader import Log, check_format, expect, read_checkpoint, read_commit
 from ..log.segment import LogSegment
 from ..replay.backward import BackwardReplay
 from ..replay.state import CommitSource
@@ -23,6 +23,8 @@ def replayed(
     Raises:
         CorruptLogError, UnsupportedTableError, StorageError: a file can't be read, or not be understood.
     """
+    checkpoint = segment.checkpoint.files if segment.checkpoint is not None else ()
+    expect(log, (*reversed(segment.commits), *checkpoint))
     for commit in reversed(segment.commits):
         source = CommitSource(commit.version, commit.name, commit.modified_ms, _checked(read_commit(log, commit)))
         yield from replay.commit(source)

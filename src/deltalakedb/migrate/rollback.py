@@ -7,6 +7,7 @@ log still gives what the rows give.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -57,7 +58,9 @@ class RollbackReport:
     duration_seconds: float
 
 
-def verify_rollback(database: Database, table_id: str) -> RollbackCheck:
+def verify_rollback(
+    database: Database, table_id: str, *, storage_options: Mapping[str, str] | None = None
+) -> RollbackCheck:
     """Finds out whether the log alone gives back what the catalog has of a table; changes nothing.
 
     Raises:
@@ -65,10 +68,16 @@ def verify_rollback(database: Database, table_id: str) -> RollbackCheck:
         TableBusyError: another process works on it.
         CatalogError: the database refuses.
     """
-    return _verify(database, table_id)[0]
+    return _verify(database, table_id, storage_options or {})[0]
 
 
-def rollback(database: Database, table_id: str, *, dry_run: bool = False) -> RollbackReport:
+def rollback(
+    database: Database,
+    table_id: str,
+    *,
+    dry_run: bool = False,
+    storage_options: Mapping[str, str] | None = None,
+) -> RollbackReport:
     """Makes the catalog forget a table, after verifying that its log is all that it needs.
 
     All rows go in one transaction; nothing below the table's location is touched. With `dry_run` nothing is deleted.
@@ -80,7 +89,8 @@ def rollback(database: Database, table_id: str, *, dry_run: bool = False) -> Rol
         CatalogError: the database refuses.
     """
     begun = time.perf_counter()
-    check, location, opened = _verify(database, table_id)
+    options = storage_options or {}
+    check, location, opened = _verify(database, table_id, options)
     if not check.can_rollback:
         why = "; ".join(f"{one.name}: {one.detail}" for one in check.checks if not one.ok)
         raise RollbackUnsafeError(
@@ -95,7 +105,7 @@ def rollback(database: Database, table_id: str, *, dry_run: bool = False) -> Rol
         with database.transaction() as connection:
             _idle(connection, table_id, lock=True)
             deleted = registry.forget(connection, table_id)
-        opened = _opened(location)[0]
+        opened = _opened(location, options)[0]
     return RollbackReport(
         table_id=table_id,
         location=location,
@@ -119,20 +129,20 @@ def statements(database: Database, table_id: str) -> tuple[str, ...]:
     return tuple(f"DELETE FROM {table.name} WHERE table_id = '{text}';" for table in tables)
 
 
-def _verify(database: Database, table_id: str) -> tuple[RollbackCheck, str, int | None]:
+def _verify(database: Database, table_id: str, options: Mapping[str, str]) -> tuple[RollbackCheck, str, int | None]:
     """Returns the check, the table's location, and the version at which the table opens without the catalog."""
     with database.reading() as connection:
         status = _idle(connection, table_id)
         entry = registry.entry_of(connection, table_id)
         rows = registry.count_rows(connection, table_id)
     location = status.location if entry is None else entry.location
-    log = _LogCheck(location, nothing_to_lose=entry is None and status.rows_loaded == 0)
+    log = _LogCheck(location, options, nothing_to_lose=entry is None and status.rows_loaded == 0)
     first, newest = (status.first_version, status.target_version) if entry is None else _versions(entry)
-    opened, how = _opened(location)
+    opened, how = _opened(location, options)
     checks = (
         log.is_there(whole=entry is None),
         log.has_history(first, newest),
-        _same(database, entry),
+        _same(database, entry, options),
         Check("files", opened is not None or log.nothing_to_lose, how),
         Check("rows", True, ", ".join(f"{name} {count}" for name, count in rows.items())),
     )
@@ -161,15 +171,16 @@ def _versions(entry: TableEntry) -> tuple[int | None, int | None]:
 class _LogCheck:
     """Looks at the log of a table."""
 
-    def __init__(self, location: str, *, nothing_to_lose: bool) -> None:
+    def __init__(self, location: str, options: Mapping[str, str], *, nothing_to_lose: bool) -> None:
         self._location = location
+        self._options = options
         self._segment: LogSegment | None = None
         self.nothing_to_lose = nothing_to_lose
 
     def is_there(self, *, whole: bool) -> Check:
         """Checks that the log is there and contiguous, and can be read; with `whole`, all of it is read."""
         try:
-            log = open_log(open_store(self._location))
+            log = open_log(open_store(self._location, self._options))
             segment = plan(log)
             self._read(log, segment, whole=whole)
         except DeltaLakeDBError as error:
@@ -202,12 +213,12 @@ class _LogCheck:
         return Check("history", True, f"the log rebuilds {wanted}")
 
 
-def _same(database: Database, entry: TableEntry | None) -> Check:
+def _same(database: Database, entry: TableEntry | None, options: Mapping[str, str]) -> Check:
     """Checks that the log says what SQL says."""
     if entry is None:
         return Check("catalog", True, "not applicable: the import has not completed")
     try:
-        report = validate(database, entry.location, entry.table_id)
+        report = validate(database, entry.location, entry.table_id, storage_options=options)
     except LogError as error:
         return Check("catalog", False, error.message)
     except DeltaLakeDBError as error:
@@ -218,13 +229,14 @@ def _same(database: Database, entry: TableEntry | None) -> Check:
     return Check("catalog", False, f"{len(report.differences)} differences from the log: {', '.join(kinds)}")
 
 
-def _opened(location: str) -> tuple[int | None, str]:
+def _opened(location: str, options: Mapping[str, str]) -> tuple[int | None, str]:
     """Opens a table from its files; returns its version, and by what it was opened."""
-    table = open_version(location)
-    if not isinstance(table, str):
-        return table.version(), f"{reader_name()} opens version {table.version()}"
     try:
-        log = open_log(open_store(location))
+        store = open_store(location, options)
+        table = open_version(store)
+        if not isinstance(table, str):
+            return table.version(), f"{reader_name()} opens version {table.version()}"
+        log = open_log(store)
         segment = plan(log)
         check_opening(log, segment)
     except DeltaLakeDBError as error:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from ..errors import CorruptLogError, LocationNotFoundError
 from ..log.path import LOG_FOLDER, SIDECAR_FOLDER, LogFile
-from ..log.reader import Log
+from ..log.reader import Log, expect
 from ..log.segment import LogSegment
 from .facts import (
     ADD_FIELDS,
@@ -155,6 +155,7 @@ def read_files(log: Log, scope: Scope, paths: Collection[bytes], *, each: Each |
 
 def _run(log: Log, replay: _Replay, totals_at: Collection[int], each: Each | None) -> None:
     segment, commits = replay.scope.segment, list(replay.scope.segment.commits)
+    expect(log, (*commits[:1], *(segment.checkpoint.files if segment.checkpoint else ()), *commits[1:]))
     if segment.checkpoint is not None:
         if commits and commits[0].version == segment.first_version:
             replay.floor_commit(commits[0].version, _commit(log, commits.pop(0), each))

@@ -18,14 +18,26 @@ from ..catalog.schema import ROW_TABLES, delta_files
 from ..catalog.snapshot import snapshot
 from ..errors import CorruptLogError, LogChangedError
 from ..log.actions import Actions, CommitInfo
-from ..log.path import LogFile
-from ..log.reader import Log, check_format, plan, read_commit
-from ..log.store import CHUNK_BYTES
+from ..log.path import LogFile, LogFileKind
+from ..log.reader import Log, check_format, expect, open_log, open_log_since, plan, read_commit
+from ..log.store import CHUNK_BYTES, Store
 from ..replay.forward import ForwardReplay, Step
 from ..replay.state import CommitSource, CommitState
 from ..rows import Rows
 
 logger = logging.getLogger(__name__)
+
+
+def log_to_sync(store: Store, entry: TableEntry) -> Log:
+    """Lists as much of a table's log as tells what is new: from the catalog's version on where that is enough.
+
+    It is where the catalog's newest commit is still there and no commit behind it is missing; else all is listed, to
+    tell what became of the log.
+    """
+    log = open_log_since(store, entry.version)
+    commits = sorted(file.version for file in log.files if file.kind is LogFileKind.COMMIT)
+    newest = max((file.version for file in log.files if file.kind is not LogFileKind.CHECKSUM), default=-1)
+    return log if commits and commits == list(range(entry.version, newest + 1)) else open_log(store)
 
 
 def new_commits(log: Log, entry: TableEntry) -> tuple[LogFile, ...]:
@@ -35,20 +47,23 @@ def new_commits(log: Log, entry: TableEntry) -> tuple[LogFile, ...]:
         LogChangedError: the log is older than the catalog, or its history up to the catalog's version is gone.
         LogGapError: a commit is missing.
     """
+    if log.since is not None:  # listed by `log_to_sync`, and whole
+        commits = sorted((file for file in log.files if file.kind is LogFileKind.COMMIT), key=lambda file: file.version)
+        return tuple(commit for commit in commits if commit.version > entry.version)
     segment = plan(log)
     if segment.version < entry.version:
         raise LogChangedError(
             f"The log at {log.location} ends with version {segment.version}, the catalog has {entry.version}",
             f"The log was restored to an older state: `deltalakedb rollback {entry.table_id}`, then import it anew.",
         )
-    commits = tuple(commit for commit in segment.commits if commit.version > entry.version)
-    if len(commits) < segment.version - entry.version:
+    new = tuple(commit for commit in segment.commits if commit.version > entry.version)
+    if len(new) < segment.version - entry.version:
         raise LogChangedError(
             f"The log at {log.location} begins with version {segment.first_version} now, the catalog has "
             f"{entry.version}: the commits between them are gone",
             f"`deltalakedb rollback {entry.table_id}`, then import it anew.",
         )
-    return commits
+    return new
 
 
 def check_same_table(log: Log, connection: Connection, entry: TableEntry) -> None:
@@ -91,6 +106,7 @@ def take_in(
         with connection.begin():  # said before it is done, so that a table that falls behind is seen to
             entry = replace(entry, log_version=commits[-1].version)
             registry.complete(connection, entry)
+    expect(log, commits)
     for commit in commits:
         with connection.begin():
             entry = _apply(database, connection, log, entry, commit)

@@ -7,7 +7,7 @@ log for everything else (migrate/second_reading.py), and the log's own checksums
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -66,6 +66,7 @@ def validate(
     *,
     all_versions: bool = False,
     listener: Listener | None = None,
+    storage_options: Mapping[str, str] | None = None,
 ) -> ValidationReport:
     """Compares a table in the catalog with its log, at the catalog's newest version or at every version.
 
@@ -82,7 +83,7 @@ def validate(
         LogChangedError: the log begins after the catalog's newest version.
         LogError, StorageError: the log can't be read.
     """
-    store = open_store(location)
+    store = open_store(location, storage_options)
     with database.reading() as connection:
         entry = entry_at(connection, store.location, table_id)
         log = open_log(store)
@@ -217,7 +218,7 @@ class _Validation:
             )
 
     def _against_delta_rs(self, version: int, segment: LogSegment) -> None:
-        table = open_version(self._log.location, version)
+        table = open_version(self._log.store, version)
         if isinstance(table, str):
             self._unopened[version] = table
             return

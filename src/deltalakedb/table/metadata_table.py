@@ -45,7 +45,7 @@ class MetadataTable(ReadOnly):
         table_id: the table.
         version: the version; by default the newest one that the catalog has.
         timestamp: in place of a version, the time at which it was the newest; as for `load_as_version`.
-        storage_options: for the object store of the data files, as for delta-rs.
+        storage_options: for the object store of the data files, as for delta-rs; on top of those of a `Catalog`.
         without_files, log_buffer_size, skip_stats: deprecated and ignored, as by delta-rs.
 
     Raises:
@@ -71,7 +71,7 @@ class MetadataTable(ReadOnly):
             raise ArgumentError("A table is opened at a version or at a timestamp, not at both.")
         if version is not None and not isinstance(version, int):
             raise TypeError(f"{type(version).__name__!r} object cannot be interpreted as an integer")
-        self._storage_options = storage_options
+        self._storage_options = {**getattr(database, "_storage_options", {}), **(storage_options or {})}
         if isinstance(database, str):
             database = Database(database)
             weakref.finalize(self, database.close)

@@ -37,6 +37,7 @@ from ..run import Run
 @click.option("--from-file", metavar="LIST", help="Take the locations from a file, one a line, and don't search.")
 @click.option("--dry-run", is_flag=True, help="Read the logs, change nothing, and say what the imports would do.")
 @click.option("--resume", is_flag=True, help="Go on where a batch stopped. (A batch always does.)")
+@options.storage
 @options.common
 def command(
     run: Run,
@@ -67,6 +68,7 @@ def command(
             from_file=from_file,
             dry_run=dry_run,
             listener=BatchMeter(shown),
+            storage_options=run.storage_options,
         )
     run.output.batch_imported(report)
     return 1 if report.failed else 0

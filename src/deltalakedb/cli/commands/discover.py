@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 )
 @options.path
 @click.option("--recursive", is_flag=True, help="Look in all folders below PATH, not only directly below it.")
+@options.storage
 @options.common
 def command(run: Run, path: str, recursive: bool) -> None:
     """Find the Delta tables below PATH.
@@ -32,7 +33,8 @@ def command(run: Run, path: str, recursive: bool) -> None:
     """
     from ...migrate.discover import discover
 
-    count = run.output.discovered(_warned(run, discover(path, recursive=recursive)))
+    tables = discover(path, recursive=recursive, storage_options=run.storage_options)
+    count = run.output.discovered(_warned(run, tables))
     if not count:
         hint = "" if recursive else " --recursive looks further down."
         run.note(f"No Delta tables found at {path} or below.{hint}")

@@ -24,6 +24,7 @@ from ..run import Run
 @options.batch_size
 @click.option("--dry-run", is_flag=True, help="Read the log, change nothing, and say what an import would do.")
 @click.option("--resume", is_flag=True, help="Go on where an import stopped; take in what a table has grown by.")
+@options.storage
 @options.common
 def command(run: Run, path: str, table_id: str | None, batch_size: int, dry_run: bool, resume: bool) -> None:
     """Import the log of the Delta table at PATH.
@@ -38,8 +39,16 @@ def command(run: Run, path: str, table_id: str | None, batch_size: int, dry_run:
         with display() as shown:
             listener = ImportMeter(shown, table_id or default_table_id(path))
             if dry_run:
-                report = assess(database, path, table_id, listener=listener)
+                report = assess(database, path, table_id, listener=listener, storage_options=run.storage_options)
             else:
-                report = import_table(database, path, table_id, batch_size=batch_size, resume=resume, listener=listener)
+                report = import_table(
+                    database,
+                    path,
+                    table_id,
+                    batch_size=batch_size,
+                    resume=resume,
+                    listener=listener,
+                    storage_options=run.storage_options,
+                )
         run.notes("Warning", report.warnings)
         run.output.imported(report, run.where(database))

@@ -27,6 +27,7 @@ from ..run import Run
     metavar="TIMES",
     help="How often each operation is measured; the median counts.",
 )
+@options.storage
 @options.common
 def command(run: Run, path: str, table_id: str | None, repeat: int) -> None:
     """Measure an imported table against its log at PATH.
@@ -39,5 +40,7 @@ def command(run: Run, path: str, table_id: str | None, repeat: int) -> None:
     with run.database() as database:
         with display() as shown:
             meter = CountMeter(shown, table_id or default_table_id(path), "measurement")
-            report = compare_performance(database, path, table_id, repeat=repeat, listener=meter)
+            report = compare_performance(
+                database, path, table_id, repeat=repeat, listener=meter, storage_options=run.storage_options
+            )
         run.output.compared(report)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 @options.table_id_argument
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @click.option("--dry-run", is_flag=True, help="Say what would be deleted, and change nothing.")
+@options.storage
 @options.common
 def command(run: Run, table_id: str, yes: bool, dry_run: bool) -> int:
     """Make the catalog forget a table.
@@ -41,7 +42,7 @@ def command(run: Run, table_id: str, yes: bool, dry_run: bool) -> int:
         if not (yes or dry_run or _confirmed(run, database, table_id)):
             run.note("Nothing was deleted.")
             return 1
-        report = rollback(database, table_id, dry_run=dry_run)
+        report = rollback(database, table_id, dry_run=dry_run, storage_options=run.storage_options)
     run.output.rolled_back(report)
     return 0
 
@@ -55,7 +56,7 @@ def _unanswerable() -> Exception:
 def _confirmed(run: Run, database: Database, table_id: str) -> bool:
     from ...migrate.rollback import rollback
 
-    plan = rollback(database, table_id, dry_run=True)
+    plan = rollback(database, table_id, dry_run=True, storage_options=run.storage_options)
     name = printable(table_id)
     click.echo(f"{name} would be forgotten: {deleted_rows(plan.deleted)}", err=True)
     click.echo(f"Its log at {printable(plan.location)} stays as it is.", err=True)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     metavar="SECONDS",
     help="Go on for ever, with so many seconds between two rounds, until Ctrl-C or SIGTERM.",
 )
+@options.storage
 @options.common
 def command(run: Run, table_ids: tuple[str, ...], all_tables: bool, watch: float | None) -> int:
     """Take in what tables have grown by.
@@ -111,7 +112,9 @@ def _sync(run: Run, database: Database, entry: TableEntry) -> SyncedTable | Unsy
     from ...migrate.importer import import_table
 
     try:
-        report = import_table(database, entry.location, entry.table_id, resume=True)
+        report = import_table(
+            database, entry.location, entry.table_id, resume=True, storage_options=run.storage_options
+        )
     except DeltaLakeDBError as error:
         message = explain(error, run.secrets.scrub).message
         return UnsyncedTable(entry.table_id, entry.location, entry.version, message)

@@ -22,6 +22,7 @@ _DIFFERENT = 3
 @options.path
 @options.table_id
 @click.option("--all-versions", is_flag=True, help="Compare every version, not only the newest.")
+@options.storage
 @options.common
 def command(run: Run, path: str, table_id: str | None, all_versions: bool) -> int:
     """Compare an imported table with its log at PATH.
@@ -35,7 +36,14 @@ def command(run: Run, path: str, table_id: str | None, all_versions: bool) -> in
     with run.database() as database:
         with display() as shown:
             meter = CountMeter(shown, table_id or default_table_id(path), "step")
-            report = validate(database, path, table_id, all_versions=all_versions, listener=meter)
+            report = validate(
+                database,
+                path,
+                table_id,
+                all_versions=all_versions,
+                listener=meter,
+                storage_options=run.storage_options,
+            )
         run.notes("Note", report.notes)
         run.output.validated(report)
     return 0 if report.valid else _DIFFERENT

@@ -19,6 +19,7 @@ _UNSAFE = 3
     ],
 )
 @options.table_id_argument
+@options.storage
 @options.common
 def command(run: Run, table_id: str) -> int:
     """Check that a table can do without the catalog.
@@ -28,6 +29,6 @@ def command(run: Run, table_id: str) -> int:
     from ...migrate.rollback import verify_rollback
 
     with run.database() as database:
-        check = verify_rollback(database, table_id)
+        check = verify_rollback(database, table_id, storage_options=run.storage_options)
     run.output.rollback_checked(check)
     return 0 if check.can_rollback else _UNSAFE
