@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, case, select, true
 
 from deltalakedb.catalog import registry
 from deltalakedb.catalog.dialects import dialect_for
@@ -72,10 +72,20 @@ def load(connection: Connection, files: Sequence[File]) -> None:
 
 def kept(connection: Connection, schema: TableSchema, where: Any) -> set[int]:
     """The numbers of the loaded files that pruning keeps."""
-    condition = prune.matching(connection, TABLE, predicate.parse(where, schema), schema)
-    query = select(delta_files.c.path).where(delta_files.c.table_id == TABLE, active_at(0))
-    found = connection.execute(query if condition is None else query.where(condition)).scalars()
-    return {int(path.removesuffix(".parquet")) for path in found}
+    return kept_by_each(connection, schema, [where])[0]
+
+
+def kept_by_each(connection: Connection, schema: TableSchema, wheres: Sequence[Any]) -> list[set[int]]:
+    """As `kept`, for each of several predicates, in one query."""
+    conditions = [prune.matching(connection, TABLE, predicate.parse(where, schema), schema) for where in wheres]
+    columns = [case((true() if condition is None else condition, 1), else_=0) for condition in conditions]
+    labelled = [column.label(f"kept_{number}") for number, column in enumerate(columns)]
+    query = select(delta_files.c.path, *labelled).where(delta_files.c.table_id == TABLE, active_at(0))
+    found: list[set[int]] = [set() for _ in wheres]
+    for path, *answers in connection.execute(query):
+        for keeping, answer in zip(found, answers, strict=True):
+            keeping.update([int(path.removesuffix(".parquet"))] if answer else [])
+    return found
 
 
 def pruned(connection: Connection, schema: TableSchema, files: Sequence[File], where: Any) -> set[int]:

@@ -19,8 +19,8 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "date": st.dates(),
     "timestamp": st.datetimes(timezones=st.just(UTC)),
     "timestamp_ntz": st.datetimes(),
-    "double": st.floats(allow_nan=False),
-    "float": st.floats(allow_nan=False, width=32),
+    "double": st.floats(allow_nan=False, allow_infinity=False),
+    "float": st.floats(allow_nan=False, allow_infinity=False, width=32),
     "decimal": st.decimals(allow_nan=False, allow_infinity=False, places=6, min_value=-(10**32), max_value=10**32),
     "string": st.text(LETTERS),
 }
@@ -45,7 +45,7 @@ def test_order(family: str):
 @pytest.mark.parametrize("up", [False, True])
 def test_what_is_no_value_is_the_end(up: bool):
     for family in INDEXED:
-        for odd in (None, [], {}, b"", math.nan, object()):
+        for odd in (None, [], {}, b"", math.nan, math.inf, -math.inf, object()):
             assert key(family, odd, up=up) == (MOST if up else LEAST), (family, odd)
     for family, odd in {
         "integer": True,
@@ -116,4 +116,5 @@ def test_shared_prefixes():
     assert shared_prefix(["customer-1", None, 7, "customer-20"]) == "customer-"
     assert shared_prefix([]) == ""
     assert shared_prefix(["a", "b"]) == ""
+    assert shared_prefix(["a\0b", "a\0c"]) == "a"  # PostgreSQL has no NUL in texts
     assert shared_prefix(["é" * 40]) == "é" * 10  # no more than 20 bytes, and no half letter

@@ -226,6 +226,7 @@ def test_pitfall_22_missing_or_broken_statistics_prove_nothing(connection: Conne
         '{"numRecords":10,"minValues":{"id":null},"maxValues":{"id":null}}',
         '{"numRecords":10,"minValues":{"ID":5},"maxValues":{"ID":0}}',
         '{"numRecords":10,"minValues":{"x":1e999999},"maxValues":{"id":9}}',
+        '{"numRecords":10,"minValues":{"id":1e999999}}',
         '{"numRecords":10,"minValues":{"x":"\\u0000"},"maxValues":{"x":"\\ud800"}}',
     ],
 )

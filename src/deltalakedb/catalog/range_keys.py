@@ -41,7 +41,8 @@ def shared_prefix(texts: Sequence[Any]) -> str:
     known = [text for text in texts if isinstance(text, str)]
     least, greatest = min(known, default=""), max(known, default="")
     shared = takewhile(lambda pair: pair[0] == pair[1], zip(least, greatest, strict=False))
-    return "".join(letter for letter, _ in shared).encode()[:_MOST_SHARED].decode(errors="ignore")
+    known_to_databases = "".join(letter for letter, _ in shared).partition("\0")[0]  # PostgreSQL has no NUL in texts
+    return known_to_databases.encode()[:_MOST_SHARED].decode(errors="ignore")
 
 
 def key(family: str, value: Any, *, up: bool, shared: str = "") -> int:
@@ -117,7 +118,7 @@ def _single(value: Any, up: bool) -> int | None:
     number = _float(value)
     if number is None:
         return None
-    wide = abs(number) * _SINGLE + 2.0**-148 if math.isfinite(number) else 0.0
+    wide = abs(number) * _SINGLE + 2.0**-148
     return _bits(number + wide if up else number - wide)
 
 
@@ -128,7 +129,7 @@ def _float(value: Any) -> float | None:
         number = float(value)
     except OverflowError:
         return None
-    return None if math.isnan(number) else number
+    return number if math.isfinite(number) else None
 
 
 def _bits(value: float) -> int:

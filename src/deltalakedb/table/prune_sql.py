@@ -7,6 +7,7 @@ type, must come out as not proven, and never as the query's error.
 from __future__ import annotations
 
 import json
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from decimal import Decimal
@@ -91,12 +92,17 @@ class SQLiteStats(StatsSql):
         if isinstance(bound.value, Decimal):
             kinds = ("integer", "real")
         tests = [kind.in_(kinds), value.op(bound.op, is_comparison=True)(_sqlite_value(bound.value))]
+        if isinstance(bound.value, Decimal):
+            tests.append(value.between(-_GREATEST, _GREATEST))  # numbers beyond are read as infinity
         _, glob, without = bound.shape.value
         if glob is not None:
             tests.append(value.op("GLOB", is_comparison=True)(glob))
         if without is not None:
             tests.append(not_(value.op("GLOB", is_comparison=True)(without)))
         return and_(*tests)
+
+
+_GREATEST = sys.float_info.max
 
 
 def _sqlite_path(names: tuple[str, ...]) -> str | None:
