@@ -1,13 +1,14 @@
 """Random conditions on rows: as SQL text, as a pyarrow expression, and judged row by row.
 
-The judge knows nothing of the code under test. NaN is judged both as IEEE has it (it matches no comparison) and as
-most engines do (it is greater than every number): a row matches where one of them says so.
+The judge knows nothing of the code under test. NaN and zeros are judged both as IEEE has it (NaN matches no
+comparison, -0.0 is 0.0) and in total order (NaN is greater than every number, -0.0 less than 0.0): a row matches where
+one of them says so.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -77,6 +78,8 @@ def _compared(left: Any, op: str, right: Any, greatest: bool) -> Truth:
         return None
     if greatest and is_nan(left):
         return op in (">", ">=", "!=")
+    if greatest and isinstance(left, float) and left == right == 0:
+        left, right = (math.copysign(1, value) for value in (left, right))
     return {
         "=": left == right,
         "!=": left != right,
@@ -85,6 +88,16 @@ def _compared(left: Any, op: str, right: Any, greatest: bool) -> Truth:
         ">": left > right,
         ">=": left >= right,
     }[op]
+
+
+def _all(truths: Iterable[Truth]) -> Truth:
+    found = set(truths)
+    return False if False in found else None if None in found else True
+
+
+def _any(truths: Iterable[Truth]) -> Truth:
+    found = set(truths)
+    return True if True in found else None if None in found else False
 
 
 def _scalar(name: str, value: Any) -> pa.Scalar:
@@ -146,7 +159,7 @@ def memberships(draw: Any, pools: Pools) -> Condition:
     return Condition(
         f"{sql_name(name)} IN ({', '.join(map(sql_literal, values))})",
         pc.field(*PATHS[name]).isin(pa.array(values, None if name in ("de", "big", "f") else _ARROW[name])),
-        lambda row, _: None if row[name] is None else any(row[name] == value for value in values),
+        lambda row, greatest: _any(_compared(row[name], "=", value, greatest) for value in values),
     )
 
 
@@ -159,7 +172,7 @@ def ranges(draw: Any, pools: Pools) -> Condition:
     return Condition(
         f"{sql_name(name)} BETWEEN {sql_literal(low)} AND {sql_literal(high)}",
         (column >= bounds[0]) & (column <= bounds[1]),
-        lambda row, _: None if row[name] is None else bool(low <= row[name] <= high),
+        lambda row, greatest: _all(_compared(row[name], *bound, greatest) for bound in ((">=", low), ("<=", high))),
     )
 
 
@@ -192,8 +205,7 @@ def _negated(one: Condition) -> Condition:
 
 def _both(pair: tuple[Condition, Condition]) -> Condition:
     def judge(row: dict[str, Any], greatest: bool) -> Truth:
-        found = {each.judge(row, greatest) for each in pair}
-        return False if False in found else None if None in found else True
+        return _all(each.judge(row, greatest) for each in pair)
 
     left, right = pair
     return Condition(f"({left.sql}) AND ({right.sql})", left.expression & right.expression, judge)
@@ -201,8 +213,7 @@ def _both(pair: tuple[Condition, Condition]) -> Condition:
 
 def _either(pair: tuple[Condition, Condition]) -> Condition:
     def judge(row: dict[str, Any], greatest: bool) -> Truth:
-        found = {each.judge(row, greatest) for each in pair}
-        return True if True in found else None if None in found else False
+        return _any(each.judge(row, greatest) for each in pair)
 
     left, right = pair
     return Condition(f"({left.sql}) OR ({right.sql})", left.expression | right.expression, judge)

@@ -14,7 +14,8 @@ from deltalakedb.catalog import ranges, registry
 from deltalakedb.catalog.database import Database
 from deltalakedb.client import Catalog, connect
 from deltalakedb.errors import ArgumentError, ImportIncompleteError, TableBusyError, TableNotFoundError
-from deltalakedb.table import predicate, prune
+from deltalakedb.table import predicate
+from deltalakedb.table.prune.narrowing import Narrower
 from deltalakedb.table.types import TableSchema
 from tests.cli.conftest import Cli, cli, on  # noqa: F401 (fixtures)
 from tests.support.catalogs import dump, execute
@@ -71,7 +72,7 @@ def looked_up(catalog: Catalog, where: str) -> set[int] | None:
     with catalog._database.reading() as connection:
         schema = TableSchema.of(catalog.table("t")._opened.metadata)
         known = ranges.indexes_of(connection, "t")
-        return prune.Narrower(connection, known)(predicate.parse(where, schema))
+        return Narrower(connection, known)(predicate.parse(where, schema))
 
 
 SELECTIVE = {
@@ -130,7 +131,7 @@ def test_too_many_files_are_not_looked_up(catalog: Catalog, monkeypatch: pytest.
     everything = looked_up(catalog, "id < 1000")
     assert everything is not None
     assert len(everything) == 60
-    monkeypatch.setattr("deltalakedb.table.prune_ranges.MOST_FILES", 59)
+    monkeypatch.setattr("deltalakedb.table.prune.narrowing.MOST_FILES", 59)
     assert looked_up(catalog, "id < 1000") is None
     assert looked_up(catalog, "id < 1000 AND id = 5") is not None
     assert looked_up(catalog, "id < 1000 OR id = 5") is None

@@ -48,6 +48,7 @@ _FAMILIES = {
 _DECIMAL = re.compile(r"decimal\(\s*(\d+)\s*,\s*(-?\d+)\s*\)")
 _TEXT = re.compile(r"(char|varchar)\(\s*\d+\s*\)")
 _COLLATIONS = "__COLLATIONS"
+_SPARK_TYPE = "__CHAR_VARCHAR_TYPE_STRING"
 _PHYSICAL = "delta.columnMapping.physicalName"
 
 
@@ -60,7 +61,8 @@ class Column:
         kind: its Delta type: a primitive's name (`long`, `decimal(10,2)`, …), or `struct`, `array`, `map`.
         physical: the names that statistics, partition values and data files use instead.
         partition: whether it is a partition column.
-        collated: whether its strings compare in another order than that of their bytes.
+        collated: whether its strings compare in another way than by their bytes: by a collation, or, as those of
+            Spark's `char(10)`, without the blanks at their end.
     """
 
     path: tuple[str, ...]
@@ -163,8 +165,12 @@ def _columns(
         physical = (*physical_above, known.get(_PHYSICAL, name) if mapped else name)
         partition = not above and name in partitions
         if isinstance(kind, str):
-            yield Column(path, kind, physical, partition, _COLLATIONS in known)
+            yield Column(path, kind, physical, partition, _COLLATIONS in known or _is_padded(kind, known))
             continue
         yield Column(path, kind["type"], physical, partition)
         if kind["type"] == "struct":
             yield from _columns(kind["fields"], path, physical, partitions, mapped=mapped)
+
+
+def _is_padded(kind: str, known: dict[str, Any]) -> bool:
+    return kind.startswith("char") or str(known.get(_SPARK_TYPE, "")).startswith("char")

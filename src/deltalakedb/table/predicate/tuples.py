@@ -7,10 +7,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from ..errors import ArgumentError
-from .predicate import NULL, TRUE, IsNull, Operator, Predicate, conjunction, disjunction, negation
-from .predicate_build import OPERATORS, compare, is_in
-from .types import Column, Family, TableSchema
+from ...errors import ArgumentError
+from ..types import Column, Family, TableSchema
+from .build import OPERATORS, compare, is_in
+from .tree import NULL, TRUE, IsNull, Operator, Predicate, conjunction, disjunction, negation
 
 
 def parse(filters: Any, schema: TableSchema) -> Predicate:

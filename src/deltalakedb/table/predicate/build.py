@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import get_args
 
-from .predicate import (
+from ..types import Column, Family, family_of
+from .tree import (
     NULL,
     Compare,
     In,
@@ -16,18 +18,20 @@ from .predicate import (
     Predicate,
     StartsWith,
     Unknown,
+    agreed,
     conjunction,
     disjunction,
     negation,
 )
-from .predicate_values import typed
-from .types import Column, Family, family_of
+from .values import typed
 
 OPERATORS: tuple[Operator, ...] = get_args(Operator)
 
 _FLIPPED: dict[Operator, Operator] = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "!=": "!="}
 _EXACT_DOUBLE = 2**53
 """Up to here every integer is a double."""
+
+_WIDTHS = ("byte", "short", "integer", "long")
 
 
 def flipped(op: Operator) -> Operator:
@@ -47,6 +51,8 @@ def compare(column: Column, op: Operator, raw: object) -> Predicate:
     if value is None:
         return Unknown(f"{column.name} {op} …")
     if column.family is Family.INTEGER and isinstance(value, int | Decimal):
+        if not isinstance(raw, int | str) and not -_EXACT_DOUBLE < value < _EXACT_DOUBLE:
+            return Unknown(f"{column.name} {op} …")  # some engines compare with a double
         return _compare_integer(column, op, value)
     if op == "!=":
         return negation(Compare(column, "=", value))
@@ -58,6 +64,8 @@ def _compare_integer(column: Column, op: Operator, value: int | Decimal) -> Pred
     if op == "!=":
         return negation(_compare_integer(column, "=", value))
     if not -(2**63) <= value < 2**63:
+        if -(2**64) <= value <= 2**64:
+            return Unknown(f"{column.name} {op} …")  # as a double it may be the greatest or least integer
         always = op in ("<", "<=") if value > 0 else op in (">", ">=")
         return negation(never(column)) if always else never(column)
     if isinstance(value, int):
@@ -85,9 +93,15 @@ def is_in(column: Column, raws: Iterable[object]) -> Predicate:
     return disjunction((one, *rest))
 
 
-def between(column: Column, low: object, high: object) -> Predicate:
-    """Returns whether a column lies between two literals, both included."""
-    return conjunction((compare(column, ">=", low), compare(column, "<=", high)))
+def compare_number(column: Column, op: Operator, number: object, text: str) -> Predicate:
+    """Returns the comparison of a string column with a number: engines compare the number's text, or the numbers.
+
+    Bounds of texts say nothing of numbers, but the value of a partition may be the same in both readings.
+    """
+    if not column.partition:
+        return Unknown(f"{column.name} {op} {text}")
+    as_number = replace(column, kind="long")
+    return agreed(compare(column, op, text), compare(as_number, op, number))
 
 
 def starts_with(column: Column, prefix: object) -> Predicate:
@@ -138,7 +152,11 @@ def compare_cast(column: Column, kind: str, op: Operator, raw: object) -> Predic
     if value is None:
         return shown
     match column.family, family_of(kind):
-        case (Family.INTEGER, Family.INTEGER | Family.DECIMAL) | (Family.STRING, Family.STRING):
+        case (Family.INTEGER, Family.INTEGER):
+            # In a narrower type, some engines let a number begin anew at its other end.
+            narrower = _WIDTHS.index(kind) < _WIDTHS.index(column.kind)
+            return shown if narrower else compare(column, op, value)
+        case (Family.INTEGER, Family.DECIMAL) | (Family.STRING, Family.STRING):
             return compare(column, op, value)
         case (Family.INTEGER, Family.DOUBLE) if isinstance(value, float) and abs(value) < _EXACT_DOUBLE:
             return compare(column, op, value)

@@ -16,9 +16,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .predicate import FALSE, NULL, TRUE, IsNull, Predicate, Unknown, conjunction, disjunction, negation
-from .predicate_build import compare, compare_cast, flipped, is_in, like, starts_with, truth
-from .types import Column, Family, TableSchema
+from ..types import Column, Family, TableSchema
+from .build import compare, compare_cast, flipped, is_in, like, starts_with, truth
+from .tree import FALSE, NULL, TRUE, IsNull, Predicate, Unknown, conjunction, disjunction, negation
 
 _COMPARISONS: dict[str, Any] = {
     "equal": "=",

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from .predicate import And, Compare, In, IsNull, Leaf, Literal, Not, Or, Predicate, StartsWith, Unknown, Value
-from .prune_bounds import Bound, above, below, following
-from .types import Column, Family
+from ..predicate.tree import And, Compare, In, IsNull, Leaf, Literal, Not, Or, Predicate, StartsWith, Unknown, Value
+from ..types import Column, Family
+from .bounds import Bound, above, below, following
 
 MOST_VALUES = 32
 """Lists of more values are tested as so many ranges of neighbours."""

@@ -10,13 +10,13 @@ import math
 import operator
 import re
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any, Final
 
-from .predicate import (
+from ..predicate.tree import (
     FALSE,
     NULL,
     TRUE,
@@ -36,8 +36,8 @@ from .predicate import (
     disjunction,
     negation,
 )
-from .predicate_values import parse_date, parse_timestamp
-from .types import Column, Family
+from ..predicate.values import parse_date, parse_timestamp
+from ..types import Column, Family
 
 
 class Unreadable:
@@ -45,6 +45,10 @@ class Unreadable:
 
 
 UNREADABLE: Final = Unreadable()
+MAYBE_NULL: Final = Unreadable()
+
+_NULL_IN_PATHS = "__HIVE_DEFAULT_PARTITION__"
+"""What NULL is in the names of folders. In a log some readers take it for NULL, too, and others for a text."""
 
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
@@ -74,16 +78,26 @@ def in_partition(predicate: Predicate, values: Mapping[str, Any]) -> Predicate:
         case Literal() | Unknown():
             return predicate
         case _ if predicate.column.partition:
-            return _judged(predicate, partition_value(values.get(predicate.column.physical[0]), predicate.column))
+            return _judged(predicate, partition_value(_raw(predicate.column, values), predicate.column))
         case _:
             return predicate
+
+
+def _raw(column: Column, values: Mapping[str, Any]) -> Any:
+    """A partition value as in the log: None where there is none, and no text where it has a name of another case."""
+    name = column.physical[0]
+    if name in values or not any(name.lower() == other.lower() for other in values):
+        return values.get(name)
+    return False
 
 
 def partition_value(text: Any, column: Column) -> Value | Unreadable | None:
     """Returns a partition value as one of its column's type; None for NULL."""
     if text is None or text == "":
         return None
-    return _typed(text, column) if isinstance(text, str) else UNREADABLE
+    if text == _NULL_IN_PATHS or not isinstance(text, str):
+        return MAYBE_NULL
+    return _typed(text, column)
 
 
 @lru_cache(maxsize=10_000)
@@ -152,16 +166,47 @@ _READERS: dict[Family, Callable[[str], Value | None]] = {
 
 
 def _judged(leaf: Leaf, value: Value | Unreadable | None) -> Predicate:
+    if isinstance(value, Unreadable) and (value is MAYBE_NULL or not isinstance(leaf, IsNull)):
+        return Unknown(f"a value of partition column {leaf.column.name}")
     if isinstance(leaf, IsNull):
         return TRUE if value is None else FALSE
     if value is None:
         return NULL
-    if isinstance(value, Unreadable):
-        return Unknown(f"a value of partition column {leaf.column.name}")
     holds = _holds(leaf, value)
-    if leaf.column.family is Family.FLOAT and holds != _holds(_narrow(leaf), value):
-        return Unknown("engines compare as float or as double")
+    if any(holds != other for other in _otherwise(leaf, value)):
+        return Unknown("engines differ")
     return TRUE if holds else FALSE
+
+
+def _otherwise(leaf: Leaf, value: Any) -> Iterator[bool | None]:
+    """What other engines may make of a comparison; None for what nobody knows."""
+    match leaf.column.family:
+        case Family.FLOAT:
+            yield _holds(_narrow(leaf), value)
+        case Family.DECIMAL:
+            yield _holds(_as_double(leaf), float(value))
+    if leaf.column.family in (Family.FLOAT, Family.DOUBLE) and value == 0 and 0.0 in _literals(leaf):
+        yield None  # to some, -0.0 is less than 0.0
+
+
+def _literals(leaf: Leaf) -> tuple[Value, ...]:
+    match leaf:
+        case Compare(_, _, bound):
+            return (bound,)
+        case In(_, values):
+            return values
+        case _:
+            return ()
+
+
+def _as_double(leaf: Leaf) -> Leaf:
+    match leaf:
+        case Compare(column, op, Decimal() | int() as bound):
+            return Compare(column, op, float(bound))
+        case In(column, values):
+            return In(column, tuple(float(each) for each in values if isinstance(each, Decimal | int)))
+        case _:
+            return leaf
 
 
 def _holds(leaf: Leaf, value: Any) -> bool:

@@ -1,23 +1,19 @@
-"""What callers ask rows for, in any of its forms → one tree of conditions on typed columns.
+"""A predicate: one tree of conditions on typed columns.
 
-The tree has SQL's three-valued logic: a comparison with NULL is neither true nor false, and a row matches only where
-the whole is true. `Unknown` stands for a part that can't be judged from a log: it may be true, false or NULL.
+It has SQL's three-valued logic: a comparison with NULL is neither true nor false, and a row matches only where the
+whole is true. `Unknown` stands for a part that can't be judged from a log: it may be true, false or NULL.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeAlias
 from typing import Literal as OneOf
+from typing import TypeAlias
 
-from ..errors import ArgumentError
-from .types import Column, TableSchema
-
-if TYPE_CHECKING:
-    import pyarrow.compute as pc
+from ..types import Column
 
 Value: TypeAlias = "int | float | Decimal | str | bool | bytes | date | datetime"
 """A value of a column's type: times of `timestamp` columns are in UTC, those of `timestamp_ntz` have no zone."""
@@ -97,29 +93,6 @@ Predicate: TypeAlias = And | Or | Not | Leaf | Literal | Unknown
 
 TRUE, FALSE, NULL = Literal(True), Literal(False), Literal(None)
 
-Where: TypeAlias = "str | pc.Expression | Sequence[tuple[str, str, Any]] | Sequence[Sequence[tuple[str, str, Any]]]"
-"""SQL text, a pyarrow expression, or delta-rs' tuples: `[(column, op, value), …]`, or a list of such lists (OR)."""
-
-
-def parse(where: Where, schema: TableSchema) -> Predicate:
-    """Returns the predicate that `where` stands for. What can't be pruned by becomes Unknown, which keeps every file.
-
-    Raises:
-        ArgumentError: a syntax error, an unknown column, or a value that its column's type can't have.
-    """
-    import pyarrow.compute as pc
-
-    from . import predicate_arrow, predicate_sql, predicate_tuples
-
-    try:
-        if isinstance(where, str):
-            return predicate_sql.parse(where, schema)
-        if isinstance(where, pc.Expression):
-            return predicate_arrow.parse(where, schema)
-        return predicate_tuples.parse(where, schema)
-    except RecursionError as error:
-        raise ArgumentError("The predicate is nested too deeply.") from error
-
 
 def conjunction(operands: Iterable[Predicate]) -> Predicate:
     """Returns the AND of predicates, in its simplest form."""
@@ -155,6 +128,12 @@ def negation(operand: Predicate) -> Predicate:
             return operand
         case _:
             return Not(operand)
+
+
+def agreed(one: Predicate, other: Predicate) -> Predicate:
+    """Returns what two readings of a condition have in common: Unknown where only one of them is true."""
+    doubt = Unknown("engines differ")
+    return disjunction((conjunction((one, other)), conjunction((doubt, disjunction((one, other))))))
 
 
 def columns_of(predicate: Predicate) -> Iterator[Column]:

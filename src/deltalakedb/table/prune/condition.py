@@ -17,15 +17,15 @@ import msgspec
 from sqlalchemy import BigInteger, ColumnElement, Connection, and_, any_, bindparam, false, func, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from ..catalog.partitions import Partition, partitions_of
-from ..catalog.ranges import indexes_of
-from ..catalog.schema import delta_files
-from .predicate import FALSE, NULL, TRUE, Predicate, columns_of, disjunction
-from .prune_partitions import in_partition
-from .prune_ranges import Narrower
-from .prune_sql import stats_sql
-from .prune_stats import proof_of_none
-from .types import TableSchema
+from ...catalog.partitions import Partition, partitions_of
+from ...catalog.ranges import indexes_of
+from ...catalog.schema import delta_files
+from ..predicate.tree import FALSE, NULL, TRUE, Predicate, columns_of, disjunction
+from ..types import TableSchema
+from .narrowing import Narrower
+from .partitions import in_partition
+from .proof import proof_of_none
+from .stats_sql import stats_sql
 
 _MOST_REMAINDERS = 16
 """Into so many different conditions a predicate may fall over its partitions; more are put together."""

@@ -29,11 +29,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
 
-from ..catalog.schema import delta_files
-from ..errors import ArgumentError
-from .prune_bounds import Bound
-from .prune_stats import ALWAYS, NEVER, AllOf, AnyOf, NoNulls, NoValues, Test
-from .types import Column
+from ...catalog.schema import delta_files
+from ...errors import ArgumentError
+from ..types import Column
+from .bounds import Bound
+from .proof import ALWAYS, NEVER, AllOf, AnyOf, NoNulls, NoValues, Test
 
 
 class StatsSql(ABC):

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from ..catalog.ranges import ColumnIndex, Interval, overlapping
-from .predicate import And, Compare, In, Or, Predicate, StartsWith, Value
-from .prune_stats import has_nan, ranges_of
-from .types import Column
+from ...catalog.ranges import ColumnIndex, Interval, overlapping
+from ..predicate.tree import And, Compare, In, Or, Predicate, StartsWith, Value
+from ..types import Column
+from .proof import has_nan, ranges_of
 
 MOST_FILES = 5_000
 """More files than this are not looked up one by one: reading the statistics of all is as fast."""

@@ -15,8 +15,8 @@ from decimal import Decimal
 from enum import Enum
 from typing import Literal, TypeAlias
 
-from .predicate import Value
-from .types import Column, Family
+from ..predicate.tree import Value
+from ..types import Column, Family
 
 Side: TypeAlias = Literal["minValues", "maxValues"]
 Comparison: TypeAlias = Literal["<", "<=", ">", ">="]
@@ -130,14 +130,17 @@ def _decimal(column: Column, side: Side, value: Decimal, *, or_equal: bool) -> B
     """Beyond the digits of a double, a bound may be the nearest double: lower than the maximum, say."""
     if column.precision <= EXACT_DIGITS and len(value.as_tuple().digits) <= EXACT_DIGITS:
         return Bound(side, column, _op(side, or_equal=or_equal), value)
-    rounded = Decimal(repr(float(value)))
-    safe = min(value, rounded) if side == "maxValues" else max(value, rounded)
-    return Bound(side, column, _op(side, or_equal=False), safe)
+    down = side == "maxValues"
+    # Some engines compare as doubles, too: what is next to the nearest one is not equal to it.
+    edge = _next_double(float(value), down=down)
+    safe = value if math.isinf(edge) else Decimal(repr(edge))
+    return Bound(side, column, _op(side, or_equal=False), min(value, safe) if down else max(value, safe))
 
 
 def _double(column: Column, side: Side, value: float, *, or_equal: bool) -> Bound:
     """Any text of a double that is nearest to it will do: the test is against the next double, that one included."""
-    edge = value if or_equal else math.nextafter(value, -math.inf if side == "maxValues" else math.inf)
+    # To some engines -0.0 is less than 0.0.
+    edge = value if or_equal and value else _next_double(value, down=side == "maxValues")
     if math.isinf(edge):
         return Bound(side, column, _op(side, or_equal=False), Decimal(repr(value)))
     return Bound(side, column, _op(side, or_equal=True), Decimal(repr(edge)))
@@ -151,8 +154,12 @@ def _single(column: Column, side: Side, value: float, *, or_equal: bool) -> tupl
         return ()
     down = side == "maxValues"
     agree = rounded <= value if down else rounded >= value
-    edge = rounded if or_equal and agree else _next_single(rounded, down=down)
+    edge = rounded if or_equal and agree and rounded else _next_single(rounded, down=down)
     return (Bound(side, column, _op(side, or_equal=True), Decimal(edge)),) if math.isfinite(edge) else ()
+
+
+def _next_double(value: float, *, down: bool) -> float:
+    return math.nextafter(value, -math.inf if down else math.inf)
 
 
 def _next_single(value: float, *, down: bool) -> float:

@@ -11,15 +11,16 @@ from decimal import Decimal
 from typing import Any, cast
 
 import sqlglot
-from sqlglot import exp, tokens
+from sqlglot import TokenType, exp, parser, tokens
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import SqlglotError
+from sqlglot.parser import binary_range_parser
 
-from ..errors import ArgumentError
-from .predicate import FALSE, NULL, TRUE, IsNull, Operator, Predicate, Unknown, conjunction, disjunction, negation
-from .predicate_build import between, compare, compare_cast, flipped, is_in, like, same, starts_with, truth
-from .predicate_values import parse_timestamp, typed
-from .types import Column, Family, TableSchema, family_of
+from ...errors import ArgumentError
+from ..types import Column, Family, TableSchema, family_of
+from .build import compare, compare_cast, compare_number, flipped, is_in, like, same, starts_with, truth
+from .tree import FALSE, NULL, TRUE, IsNull, Operator, Predicate, Unknown, conjunction, disjunction, negation
+from .values import parse_timestamp, typed
 
 
 class _Where(Dialect):
@@ -28,6 +29,29 @@ class _Where(Dialect):
     class Tokenizer(tokens.Tokenizer):
         IDENTIFIERS = ['"', "`"]  # noqa: RUF012 (sqlglot's own way)
         HEX_STRINGS = [("x'", "'"), ("X'", "'")]  # noqa: RUF012
+        KEYWORDS = {  # noqa: RUF012
+            **tokens.Tokenizer.KEYWORDS,
+            "XOR": TokenType.XOR,
+            "~*": TokenType.IRLIKE,
+            "!~": TokenType.RLIKE,
+            "!~*": TokenType.IRLIKE,
+        }
+        # As in Spark: 5L, 1.5D, 1.5BD.
+        NUMERIC_LITERALS = {  # noqa: RUF012
+            "L": "BIGINT",
+            "S": "SMALLINT",
+            "Y": "TINYINT",
+            "D": "DOUBLE",
+            "F": "FLOAT",
+            "BD": "DECIMAL",
+        }
+
+    class Parser(parser.Parser):
+        CONJUNCTION = {**parser.Parser.CONJUNCTION, TokenType.XOR: exp.Xor}  # noqa: RUF012
+        RANGE_PARSERS = {  # noqa: RUF012
+            **parser.Parser.RANGE_PARSERS,
+            TokenType.TILDE: binary_range_parser(exp.RegexpLike),
+        }
 
 
 _OPERATORS: dict[type[exp.Expression], Operator] = {
@@ -73,7 +97,9 @@ def parse(text: str, schema: TableSchema) -> Predicate:
         raise ArgumentError(
             f"Not a condition on rows: {text!r}", "It has the form: date = '2024-03-03' AND amount > 10"
         )
-    return _Reader(schema).predicate(tree)
+    reader = _Reader(schema)
+    # Engines differ in what XOR binds more tightly than.
+    return reader.unknown(tree) if tree.find(exp.Xor) else reader.predicate(tree)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +109,11 @@ class _Known:
     value: object
     text: str | None = None
 
-    def beside(self, column: Column) -> object:
-        """The value, to be compared with a column: a number beside text is text, as in delta-rs."""
-        return self.text if self.text is not None and column.family is Family.STRING else self.value
+    def against(self, column: Column, op: Operator) -> Predicate:
+        """The comparison of a column with it."""
+        if self.text is not None and column.family is Family.STRING:
+            return compare_number(column, op, self.value, self.text)
+        return compare(column, op, self.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +156,9 @@ class _Reader:
         if reader is not None:
             return reader(node)
         operand = self._operand(node)
-        return truth(operand) if isinstance(operand, Column) else self._unknown(node)
+        return truth(operand) if isinstance(operand, Column) else self.unknown(node)
 
-    def _unknown(self, node: Any) -> Predicate:
+    def unknown(self, node: Any) -> Predicate:
         """What can't be pruned by, whose columns must exist all the same."""
         for column in node.find_all(exp.Column):
             self._column(column)
@@ -141,36 +169,38 @@ class _Reader:
         if isinstance(left, _Known) and isinstance(right, Column | _Cast):
             left, right, op = right, left, flipped(op)
         if isinstance(left, Column) and isinstance(right, _Known):
-            return compare(left, op, right.beside(left))
+            return right.against(left, op)
         if isinstance(left, _Cast) and isinstance(right, _Known):
             return compare_cast(left.column, left.kind, op, right.value)
         if isinstance(left, _Known) and isinstance(right, _Known):
             return _constant(left.value, op, right.value)
-        return self._unknown(node)
+        return self.unknown(node)
 
     def _between(self, node: exp.Between) -> Predicate:
         subject, low, high = (self._operand(node.args[name]) for name in ("this", "low", "high"))
-        if not isinstance(low, _Known) or not isinstance(high, _Known):
-            return self._unknown(node)
+        if not isinstance(low, _Known) or not isinstance(high, _Known) or node.args.get("symmetric"):
+            return self.unknown(node)
         if isinstance(subject, Column):
-            return between(subject, low.beside(subject), high.beside(subject))
+            return conjunction((low.against(subject, ">="), high.against(subject, "<=")))
         if isinstance(subject, _Cast):
             bounds = ((">=", low), ("<=", high))
             return conjunction(
                 compare_cast(subject.column, subject.kind, cast(Operator, op), bound.value) for op, bound in bounds
             )
-        return self._unknown(node)
+        return self.unknown(node)
 
     def _in(self, node: exp.In) -> Predicate:
         subject, values = self._operand(node.this), [self._operand(each) for each in node.expressions]
         known = [value for value in values if isinstance(value, _Known)]
         if not values or len(known) < len(values):
-            return self._unknown(node)
+            return self.unknown(node)
         if isinstance(subject, Column):
-            return is_in(subject, [value.beside(subject) for value in known])
+            if subject.family is not Family.STRING or not any(value.text for value in known):
+                return is_in(subject, [value.value for value in known])
+            return disjunction(value.against(subject, "=") for value in known)
         if isinstance(subject, _Cast):
             return disjunction(compare_cast(subject.column, subject.kind, "=", value.value) for value in known)
-        return self._unknown(node)
+        return self.unknown(node)
 
     def _is(self, node: exp.Is) -> Predicate:
         subject, right = self._operand(node.this), node.expression
@@ -180,19 +210,19 @@ class _Reader:
             return IsNull(subject)
         if isinstance(subject, Column) and isinstance(right, exp.Boolean) and subject.family is Family.BOOLEAN:
             return same(subject, bool(right.this))
-        return self._unknown(node)
+        return self.unknown(node)
 
     def _like(self, node: exp.Like) -> Predicate:
         subject, pattern = self._operand(node.this), self._operand(node.expression)
         if not isinstance(subject, Column) or not isinstance(pattern, _Known):
-            return self._unknown(node)
+            return self.unknown(node)
         found = like(subject, pattern.value)
         return negation(found) if node.args.get("negate") else found
 
     def _starts_with(self, node: exp.StartsWith) -> Predicate:
         subject, prefix = self._operand(node.this), self._operand(node.expression)
         if not isinstance(subject, Column) or not isinstance(prefix, _Known):
-            return self._unknown(node)
+            return self.unknown(node)
         return starts_with(subject, prefix.value)
 
     def _same(self, node: exp.Binary) -> Predicate:
@@ -200,8 +230,10 @@ class _Reader:
         if isinstance(left, _Known):
             left, right = right, left
         if isinstance(left, Column) and isinstance(right, _Known):
-            return same(left, right.beside(left))
-        return self._unknown(node)
+            if right.value is None:
+                return IsNull(left)
+            return conjunction((right.against(left, "="), negation(IsNull(left))))
+        return self.unknown(node)
 
     def _operand(self, node: Any) -> _Operand:
         node = node.unnest()
@@ -214,12 +246,21 @@ class _Reader:
     def _column(self, node: Any) -> Column | None:
         """The column that a name, `a.b` or `a['b']` stands for; None for an element of a map or an array."""
         if isinstance(node, exp.Column):
-            return self._schema.column(tuple(part.name for part in node.parts))
+            path = tuple(part.name for part in node.parts)
+            return None if self._is_element(path) else self._schema.column(path)
         field = _field(node)
         above = None if field is None else self._column(node.this)
         if field is None or above is None or above.kind != "struct":
             return None
         return self._schema.column((*above.path, field))
+
+    def _is_element(self, path: tuple[str, ...]) -> bool:
+        """Whether a path leads into a map, or another column whose members are not in the schema."""
+        above = {path[:end] for end in range(1, len(path))}
+        return any(
+            each.path in above and each.family is Family.OTHER and each.kind != "struct"
+            for each in self._schema.columns
+        )
 
     def _cast(self, node: exp.Cast) -> _Operand:
         kind, subject = _kind(node.to), self._operand(node.this)
@@ -286,7 +327,8 @@ def _kind(to: exp.DataType) -> str | None:
         sizes = [int(param.name) for param in to.expressions]
         precision, scale = (*sizes, 0)[:2] if sizes else (38, 10)
         return f"decimal({precision},{scale})"
-    return _KINDS.get(cast(exp.DType, to.this))
+    kind = _KINDS.get(cast(exp.DType, to.this))
+    return None if kind == "string" and to.expressions else kind  # some engines cut at a length
 
 
 def _constant(left: Any, op: Operator, right: Any) -> Predicate:

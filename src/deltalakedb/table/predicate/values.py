@@ -11,9 +11,9 @@ import re
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal, InvalidOperation
 
-from ..errors import ArgumentError
-from .predicate import Value
-from .types import Column, Family
+from ...errors import ArgumentError
+from ..types import Column, Family
+from .tree import Value
 
 _DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})", re.ASCII)
 _TIME = re.compile(
@@ -22,6 +22,9 @@ _TIME = re.compile(
     r"\s*(Z|z|UTC|[+-]\d{2}(?::?\d{2})?)?",
     re.ASCII,
 )
+_TRUTHS = {"true": True, "false": False, **dict.fromkeys(("t", "f", "y", "n", "yes", "no", "on", "off", "1", "0"))}
+"""Texts of a boolean; what not every engine takes for one is None."""
+
 _FAR_YEAR = re.compile(r"[+-]\d{4,}-\d.*|\d{5,}-\d.*", re.ASCII)
 
 
@@ -96,9 +99,11 @@ def _number(raw: object, column: Column) -> int | Decimal | None:
     value = _decimal(raw, column)
     if value is None or not value.is_finite() or value.adjusted() > 1000:
         return None
-    if column.family is Family.INTEGER and value == value.to_integral_value():
+    if column.family is not Family.INTEGER:
+        return value
+    if value == value.to_integral_value():
         return int(value)
-    return value
+    return None if isinstance(raw, str) else value  # some engines cut a text off behind the point
 
 
 def _decimal(raw: object, column: Column) -> Decimal | None:
@@ -138,9 +143,10 @@ def _text(raw: str) -> str:
 
 def _boolean(raw: object, column: Column) -> bool | None:
     if isinstance(raw, str):
-        if raw.lower() not in ("true", "false"):
+        word = raw.strip().lower()
+        if word not in _TRUTHS:
             raise _no_such(raw, column)
-        return raw.lower() == "true"
+        return _TRUTHS[word]
     return raw if isinstance(raw, bool) else None
 
 
