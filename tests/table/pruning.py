@@ -12,6 +12,7 @@ from sqlalchemy import Connection, case, select, true
 
 from deltalakedb.catalog import registry
 from deltalakedb.catalog.dialects import dialect_for
+from deltalakedb.catalog.loading import append_files
 from deltalakedb.catalog.schema import delta_files
 from deltalakedb.catalog.snapshot import active_at
 from deltalakedb.log.actions import Add, key_of
@@ -66,8 +67,8 @@ def load(connection: Connection, files: Sequence[File]) -> None:
         )
         for number, file in enumerate(files)
     ]
-    rows = [lifetime(add, None, key_of(add), 0) for add in adds]
-    dialect_for(connection.dialect.name).load(connection, delta_files, TABLE, rows)
+    rows = [lifetime(add, key_of(add), 0) for add in adds]
+    append_files(connection, dialect_for(connection.dialect.name), TABLE, rows)
 
 
 def kept(connection: Connection, schema: TableSchema, where: Any) -> set[int]:

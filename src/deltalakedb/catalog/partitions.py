@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Select, Text, cast, func, select
+from sqlalchemy import Connection, select
 
-from .schema import delta_files
-
-_FEW = 2_000
-"""Up to so many are looked up one after the other in the index; beyond, one pass over the table is faster."""
+from ..rows import FileLifetime
+from .dialects.base import Dialect
+from .schema import delta_partitions
 
 
 class Partition(NamedTuple):
@@ -28,30 +27,20 @@ def partitions_of(connection: Connection, table_id: str) -> list[Partition]:
     Raises:
         CatalogError: the database refuses.
     """
-    rows: Sequence[Any] = connection.execute(_by_index(table_id).limit(_FEW + 1)).all()
-    if len(rows) > _FEW:
-        rows = connection.execute(_by_scan(table_id)).all()
-    return [Partition(*row) for row in rows]
+    columns = (delta_partitions.c.partition_key, delta_partitions.c.partition_values)
+    query = select(*columns).where(delta_partitions.c.table_id == table_id).order_by(columns[0])
+    return [Partition(*row) for row in connection.execute(query)]
 
 
-def _by_index(table_id: str) -> Select[tuple[int, str]]:
-    """From each key to the next larger one: as many look-ups in the index as there are partitions."""
-    files, others = delta_files.alias(), delta_files.alias()
-    key = files.c.partition_key
-    first = select(func.min(key)).where(files.c.table_id == table_id, key.is_not(None))
-    keys = select(first.scalar_subquery().label("key")).cte("partition_keys", recursive=True)
-    following = first.where(key > keys.c.key).correlate(keys).scalar_subquery()
-    keys = keys.union_all(select(following).where(keys.c.key.is_not(None)))
-    values = (
-        select(others.c.partition_values)
-        .where(others.c.table_id == table_id, others.c.partition_key == keys.c.key)
-        .limit(1)
-        .scalar_subquery()
-    )
-    return select(keys.c.key, values).where(keys.c.key.is_not(None))
+def of_files(files: Iterable[FileLifetime]) -> dict[int, str]:
+    """Returns the partitions that files are in: their values by their keys."""
+    found = {file.partition_key: file.partition_values for file in files}
+    return {key: values for key, values in found.items() if key is not None}
 
 
-def _by_scan(table_id: str) -> Select[tuple[int, str]]:
-    text = func.min(cast(delta_files.c.partition_values, Text))
-    key = delta_files.c.partition_key
-    return select(key, text).where(delta_files.c.table_id == table_id, key.is_not(None)).group_by(key)
+def note(connection: Connection, dialect: Dialect, table_id: str, partitions: dict[int, str]) -> None:
+    """Writes down the partitions of files that are being appended, in the caller's transaction."""
+    rows = [
+        {"table_id": table_id, "partition_key": key, "partition_values": values} for key, values in partitions.items()
+    ]
+    dialect.insert_missing(connection, delta_partitions, rows)

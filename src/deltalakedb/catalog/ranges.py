@@ -21,6 +21,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, 
 
 from ..rows import FileLifetime
 from .dialects.base import Dialect
+from .loading import append_to
 from .range_keys import LAST_LEVEL, LEAST, MOST, key, level_of, shared_prefix
 from .registry import now
 from .schema import delta_files, delta_indexes, delta_ranges
@@ -188,7 +189,7 @@ def _write(
             level = level_of(low, high)
             rows.append((index.bucket(level), low, high, key_hash))
             levels |= 1 << level
-        dialect.load(connection, delta_ranges, index.table_id, rows)
+        append_to(connection, dialect, delta_ranges, index.table_id, rows)
     if levels & ~index.levels:
         changed = delta_indexes.c.levels.op("|")(levels)
         connection.execute(update(delta_indexes).where(_row(index)).values(levels=changed))

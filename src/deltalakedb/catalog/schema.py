@@ -128,19 +128,37 @@ delta_files = Table(
     Column("key_hash", BigInteger, nullable=False),
     Column("partition_key", BigInteger),
 )
-# Paths are too long to index: over 100 letters each. 8 bytes of hash find the row, the path confirms it.
-Index("delta_files_by_key", delta_files.c.table_id, delta_files.c.key_hash)
-# The latest version is what most readers ask for.
+# Paths are too long to index: over 100 letters each. 8 bytes of hash find the row, the path confirms it. The hash comes
+# first, since numbers compare faster than texts; only copies of a table share it.
+Index("delta_files_by_key", delta_files.c.key_hash, delta_files.c.table_id)
+# Each row is in one of these two: what is live, by partition, and what has ended, by when. The newest version is the
+# first alone; an older one is what the first has and what has ended since.
 _live = delta_files.c.removed_version.is_(None)
+_ended = delta_files.c.removed_version.is_not(None)
 Index(
     "delta_files_live",
     delta_files.c.table_id,
-    delta_files.c.added_version,
+    delta_files.c.partition_key,
     sqlite_where=_live,
     postgresql_where=_live,
 )
-# Partitions are few beside files: a predicate is evaluated on them, and its files are found by their key.
-Index("delta_files_by_partition", delta_files.c.table_id, delta_files.c.partition_key)
+Index(
+    "delta_files_ended",
+    delta_files.c.table_id,
+    delta_files.c.removed_version,
+    sqlite_where=_ended,
+    postgresql_where=_ended,
+)
+
+# Partitions are few beside files: a predicate is evaluated on them, and their files are found by the key.
+delta_partitions = Table(
+    "delta_partitions",
+    schema,
+    _owned(),
+    Column("partition_key", BigInteger, nullable=False),
+    Column("partition_values", Json, nullable=False),
+    PrimaryKeyConstraint("table_id", "partition_key"),
+)
 
 delta_commits = Table(
     "delta_commits",
@@ -265,8 +283,8 @@ Index(
     delta_ranges.c.key_hash,
 )
 
-INDEX_TABLES = (delta_ranges, delta_indexes)
-"""What chosen columns' indexes are made of; it can be made again from the rows of `delta_files`."""
+INDEX_TABLES = (delta_ranges, delta_indexes, delta_partitions)
+"""What finds files; it can be made again from the rows of `delta_files`."""
 
 ROW_TABLES: dict[str, Table] = {
     "files": delta_files,

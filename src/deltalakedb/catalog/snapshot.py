@@ -66,20 +66,20 @@ _ROW_TYPES: dict[str, Any] = {
 
 def active_at(version: int) -> ColumnElement[bool]:
     """The condition that a row of `delta_files` is active at `version`."""
-    ended = delta_files.c.removed_version
-    return and_(delta_files.c.added_version <= version, or_(ended.is_(None), ended > version))
+    return or_(_live_until(version), _ended_after(version))
 
 
 def _live_until(version: int) -> ColumnElement[bool]:
     return and_(delta_files.c.removed_version.is_(None), delta_files.c.added_version <= version)
 
 
-_INDEXED = (delta_files.c.partition_key, delta_files.c.key_hash)
+def _ended_after(version: int) -> ColumnElement[bool]:
+    return and_(delta_files.c.removed_version > version, delta_files.c.added_version <= version)
 
 
-def _has_an_index(where: ColumnElement[bool]) -> bool:
-    """Whether a condition has an index of its own, which SQLite is to take; else it is asked of every file."""
-    return any(each is column for each in visitors.iterate(where) for column in _INDEXED)
+def _asks_for_keys(where: ColumnElement[bool]) -> bool:
+    """Whether a condition names single files, whose index SQLite is to take; else it is asked of every file."""
+    return any(each is delta_files.c.key_hash for each in visitors.iterate(where))
 
 
 def with_deletion_vector() -> ColumnElement[bool]:
@@ -230,9 +230,11 @@ class Snapshot:
         return [FileLifetime._make(row) for row in self.connection.execute(query)]
 
     def _active(self, columns: Sequence[Any], where: ColumnElement[bool] | None = None) -> Select[Any]:
-        one_pass = self.is_newest and (where is None or not _has_an_index(where))
-        active = _live_until(self.version) if one_pass else active_at(self.version)
-        query = select(*columns).where(self._own(delta_files), active)
+        own, live = self._own(delta_files), _live_until(self.version)
+        if not self.is_newest or (where is not None and _asks_for_keys(where)):
+            # Each side says all that its index needs: SQLite looks at them one by one.
+            live = or_(and_(own, live), and_(own, _ended_after(self.version)))
+        query = select(*columns).where(own, live)
         return query if where is None else query.where(where)
 
     def _lifetimes(self, query: Select[Any]) -> Generator[FileLifetime, None, None]:

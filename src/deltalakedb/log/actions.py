@@ -32,6 +32,11 @@ class Extra(str):
     __slots__ = ()
 
 
+def plain_text(extra: Extra | None) -> str | None:
+    """Returns unknown fields as text of no special type, which is what encoders and databases take."""
+    return None if extra is None else str(extra)
+
+
 class _FileAction(
     msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True, gc=False, kw_only=True
 ):
@@ -189,17 +194,22 @@ def deletion_vector_id(deletion_vector: Raw) -> str | None:
     return None if vector is None else vector.unique_id
 
 
+_NO_VECTOR = blake2b(digest_size=16)
+_WITH_VECTOR = blake2b(digest_size=16, person=b"with vector")
+
+
 def file_key(path: str, dv_id: str | None) -> bytes:
     """Returns 16 bytes that stand for a file's key: its path as in the log, and its deletion vector's id.
 
     A cryptographic hash, so that two keys with one hash can't be made even on purpose; the person parameter and the
     length keep a path with a deletion vector apart from every path without one.
     """
-    if dv_id is None:
-        return blake2b(path.encode(), digest_size=16).digest()
-    return blake2b(f"{len(path)} {path}{dv_id}".encode(), digest_size=16, person=b"with vector").digest()
+    digest = (_NO_VECTOR if dv_id is None else _WITH_VECTOR).copy()  # a copy is made in half the time of a new one
+    digest.update(path.encode() if dv_id is None else f"{len(path)} {path}{dv_id}".encode())
+    return digest.digest()
 
 
 def key_of(action: Add | Remove) -> bytes:
     """Returns the file key of a file action."""
-    return file_key(action.path, deletion_vector_id(action.deletion_vector))
+    vector = action.deletion_vector
+    return file_key(action.path, None if vector is NO_RAW else deletion_vector_id(vector))

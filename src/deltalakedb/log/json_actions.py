@@ -81,20 +81,21 @@ def decode_actions(chunks: Iterable[bytes], name: str) -> Iterator[Actions]:
     Raises:
         CorruptLogError: not JSON, cut off, or an action that lacks what makes it one.
     """
-    lines_before = 0
+    lines_before, before = 0, b""
     pieces = _whole_lines(chunks)
     for piece in pieces:
+        lines_before += before.count(b"\n")  # only now: most files have one piece, and nobody asks
+        before = piece
         try:
             yield _fast(piece)
         except _DECODE_ERRORS:
             # A value over many lines may go on in the next piece.
             whole = b"".join((piece, *pieces)) if _is_cut_off(piece) else piece
             yield _patient(whole, name, lines_before)
-        lines_before += piece.count(b"\n")
 
 
 def _whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yields the bytes cut at ends of lines only, without a byte-order mark."""
+    """Yields the bytes cut at ends of lines only, without a byte-order mark: at least one piece."""
     rest: list[bytes] = []
     mark = _BYTE_ORDER_MARK
     for chunk in chunks:
@@ -102,8 +103,10 @@ def _whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
         if end:
             yield b"".join((*rest, chunk[:end])).removeprefix(mark)
             rest, mark = [], b""
-        rest.append(chunk[end:])
-    yield b"".join(rest).removeprefix(mark)
+        if end < len(chunk):
+            rest.append(chunk[end:])
+    if rest or mark:
+        yield b"".join(rest).removeprefix(mark)
 
 
 def _is_cut_off(piece: bytes) -> bool:

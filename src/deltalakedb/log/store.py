@@ -137,7 +137,9 @@ class LocalStore(Store):
     def chunks(self, path: str) -> Iterator[bytes]:
         full = self._full(path)
         with _local_errors(full), open(full, "rb", buffering=0) as stream:
-            while chunk := stream.read(CHUNK_BYTES):
+            # No more than there is: a read makes room for all that it is asked for.
+            most = min(CHUNK_BYTES, os.fstat(stream.fileno()).st_size + 1)
+            while chunk := stream.read(most):
                 yield chunk
 
     def open(self, path: str) -> BinaryIO:

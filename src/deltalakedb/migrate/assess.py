@@ -13,12 +13,14 @@ from ..catalog import registry
 from ..catalog.database import Database
 from ..catalog.registry import TableEntry, TableStatus
 from ..errors import TableExistsError
+from ..log.path import LogFile
 from ..log.reader import check_opening, open_log, plan
 from ..log.segment import LogSegment
 from ..log.store import open_store
 from ..replay.backward import BackwardReplay
 from ..rows import FileLifetime, MetadataRow, ProtocolRow, Rows
-from .importer import Listener, Reading, check_table_id, default_table_id
+from .feed import Read
+from .importer import Listener, Told, check_table_id, default_table_id
 from .replayed import replayed
 
 _FEATURE_PROPERTIES = {
@@ -83,11 +85,10 @@ def assess(
     log = open_log(store)
     segment = plan(log)
     check_opening(log, segment)
-    reading, contents = Reading(table_id, segment, listener), _Contents()
+    contents = _Contents(Told(table_id, segment, listener), Read(segment.version, 0, 0))
     with BackwardReplay() as replay:
-        for rows in replayed(log, segment, replay, each=reading.read):
+        for rows in replayed(log, segment, replay, each=contents.note):
             contents.add(rows)
-            reading.loaded(rows)
     seconds = time.perf_counter() - begun
     return Assessment(
         table_id=table_id,
@@ -138,14 +139,21 @@ def _would(status: TableStatus | None, entry: TableEntry | None, segment: LogSeg
 class _Contents:
     """What the rows of a log add up to."""
 
+    told: Told
+    read: Read
     rows: int = 0
     files: int = 0
     active: int = 0
     text_bytes: int = 0
     features: set[str] = field(default_factory=set)
 
+    def note(self, file: LogFile) -> None:
+        """Notes that a file of the log has been read."""
+        self.read = self.read.and_file(file)
+
     def add(self, rows: Rows) -> None:
         """Counts a piece of a replay."""
+        self.told.loaded(len(rows.files), self.read)
         self.rows += len(rows)
         for file in rows.files:
             self._add_file(file)

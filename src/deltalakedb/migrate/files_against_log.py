@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ..catalog.partitions import partitions_of
 from ..catalog.snapshot import Snapshot
 from ..log.actions import file_key
 from ..log.reader import Log
@@ -63,25 +64,29 @@ def _unmatched(
 ) -> tuple[Counter[bytes], list[FileLifetime]]:
     """Returns the digests without a row, and the rows without a digest."""
     missing, strange = reading.lives, []
+    partitions = dict(partitions_of(snapshot.connection, snapshot.entry.table_id))
     for row in snapshot.lifetimes():
         if not _is_compared(row, snapshot, scope):
             continue
         for digest in _digests(_life(row, snapshot, scope), parsed=reading.has_parsed_stats):
             if missing.get(digest):
                 missing[digest] -= 1
-                _compare_keys(row, findings)
+                _compare_keys(row, partitions, findings)
                 break
         else:
             strange.append(row)
     return +missing, strange
 
 
-def _compare_keys(row: FileLifetime, findings: Findings) -> None:
+def _compare_keys(row: FileLifetime, partitions: dict[int, str], findings: Findings) -> None:
     """Compares the columns by which a row is found, which the log has not: readers compute them in the same way."""
     begin = row.added_version if row.added_version is not None else row.removed_version or 0
     expected = key_hash(file_key(row.path, row.deletion_vector_id))
     findings.compare(begin, "key_hash", row.path, expected, row.key_hash)
-    findings.compare(begin, "partition_key", row.path, partition_key(row.partition_values), row.partition_key)
+    partition = partition_key(row.partition_values)
+    findings.compare(begin, "partition_key", row.path, partition, row.partition_key)
+    if partition is not None:
+        findings.compare(begin, "delta_partitions", row.path, row.partition_values, partitions.get(partition))
 
 
 def _is_compared(row: FileLifetime, snapshot: Snapshot, scope: Scope) -> bool:

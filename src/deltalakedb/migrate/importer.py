@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from urllib.parse import unquote
 
 import msgspec
@@ -15,19 +15,16 @@ from sqlalchemy import Connection
 
 from ..catalog import registry
 from ..catalog.database import Database
+from ..catalog.loading import append_packed
 from ..catalog.registry import TableEntry, TableStatus
 from ..catalog.schema import MAX_TABLE_ID, migration_status
 from ..errors import ArgumentError, DeltaLakeDBError, LogError
-from ..log.path import LogFile, LogFileKind
 from ..log.reader import Log, check_opening, open_log, plan
 from ..log.segment import LogSegment
 from ..log.store import Store, is_uri, open_store
-from ..replay.backward import BackwardReplay
-from ..replay.state import others_json
-from ..rows import Rows
-from .batches import batches
-from .replayed import replayed
-from .sync import append, log_to_sync, take_in
+from .ahead import reading
+from .feed import Batch, Ending, Read, Source
+from .sync import log_to_sync, take_in
 
 logger = logging.getLogger(__name__)
 
@@ -195,28 +192,28 @@ class _Import:
 
     def _import(self, log: Log, before: TableStatus | None) -> TableEntry:
         segment, skip = self._plan(log, before)
-        reading = Reading(self.table_id, segment, self.listener)
-        with BackwardReplay() as replay:
-            rows = replayed(log, segment, replay, each=reading.read)
-            for batch, last in batches(rows, self.batch_size, skip):
-                if last:
-                    return self._load_last(batch, log, segment, replay)
+        source = Source(log, segment, self.table_id, self.database.dialect, self.batch_size, skip)
+        told = Told(self.table_id, segment, self.listener)
+        with reading(source) as batches:
+            for batch in batches:
+                if batch.ending is not None:
+                    return self._load_last(batch, batch.ending, log, segment)
                 with self.connection.begin():
                     self.database.dialect.relax(self.connection)
                     self._load(batch)
-                reading.loaded(batch)
-        raise AssertionError("batches() ends with a last batch")
+                told.loaded(batch.files, batch.read)
+        raise AssertionError("feed() ends with a batch that has an ending")
 
-    def _load(self, batch: Rows) -> None:
+    def _load(self, batch: Batch) -> None:
         self._move_watermark(batch)  # first: it finds out whether the table is still ours
-        append(self.database, self.connection, self.table_id, batch)
+        append_packed(self.connection, self.database.dialect, self.table_id, batch.packed, batch.partitions)
 
-    def _load_last(self, batch: Rows, log: Log, segment: LogSegment, replay: BackwardReplay) -> TableEntry:
+    def _load_last(self, batch: Batch, ending: Ending, log: Log, segment: LogSegment) -> TableEntry:
         """Loads the last batch and makes the table readable, durably: with it, all batches before are on disk."""
         self.database.dialect.harden(self.connection)
         with self.connection.begin():
             self._load(batch)
-            return self._complete(log, segment, replay)
+            return self._complete(ending, log, segment)
 
     def _plan(self, log: Log, before: TableStatus | None) -> tuple[LogSegment, int]:
         """Returns what to read, and how many of its rows are loaded already."""
@@ -255,20 +252,19 @@ class _Import:
             return None
         return segment if fingerprint(segment) == before.log_fingerprint else None
 
-    def _move_watermark(self, batch: Rows) -> None:
+    def _move_watermark(self, batch: Batch) -> None:
         columns = migration_status.c
-        files = sum(1 for file in batch.files if file.added_version is not None)
         registry.hold(
             self.connection,
             self.table_id,
-            rows_loaded=columns.rows_loaded + len(batch),
-            files_processed=columns.files_processed + files,
-            commits_processed=columns.commits_processed + len(batch.commits),
+            rows_loaded=columns.rows_loaded + batch.rows,
+            files_processed=columns.files_processed + batch.added,
+            commits_processed=columns.commits_processed + batch.commits,
             heartbeat_at=registry.now(),
         )
 
-    def _complete(self, log: Log, segment: LogSegment, replay: BackwardReplay) -> TableEntry:
-        warnings = [*log.warnings, *replay.violations]
+    def _complete(self, ending: Ending, log: Log, segment: LogSegment) -> TableEntry:
+        warnings = [*ending.warnings, *ending.violations]
         entry = TableEntry(
             table_id=self.table_id,
             location=log.location,
@@ -278,7 +274,7 @@ class _Import:
             imported_at=registry.now(),
             synced_at=registry.now(),
             warnings=msgspec.json.encode(warnings).decode() if warnings else None,
-            checkpoint_actions=others_json(replay.checkpoint_actions),
+            checkpoint_actions=ending.checkpoint_actions,
         )
         registry.complete(self.connection, entry)
         self._record_completed(segment.version, owner=registry.this_process())  # what is new comes next
@@ -313,22 +309,30 @@ def _was_interrupted(error: BaseException | None) -> bool:
     return False
 
 
-class Reading:
-    """Counts what has been read and loaded, and tells the listener."""
+class Told:
+    """Counts what has been loaded, and tells the listener."""
 
     def __init__(self, table_id: str, segment: LogSegment, listener: Listener | None) -> None:
+        self._table_id = table_id
+        self._segment = segment
         self._listener = listener
-        self._progress = Progress(table_id, segment.version, 0, len(segment.commits), 0, 0, segment.size)
+        self._files = 0
 
-    def read(self, file: LogFile) -> None:
-        done = self._progress
-        commits = done.commits + (file.kind is LogFileKind.COMMIT)
-        self._progress = replace(done, version=file.version, commits=commits, bytes=done.bytes + file.size)
-
-    def loaded(self, batch: Rows) -> None:
-        self._progress = replace(self._progress, files=self._progress.files + len(batch.files))
+    def loaded(self, files: int, read: Read) -> None:
+        self._files += files
         if self._listener is not None:
-            self._listener(self._progress)
+            segment = self._segment
+            self._listener(
+                Progress(
+                    table_id=self._table_id,
+                    version=read.version,
+                    commits=read.commits,
+                    commits_total=len(segment.commits),
+                    files=self._files,
+                    bytes=read.bytes,
+                    bytes_total=segment.size,
+                )
+            )
 
 
 def fingerprint(segment: LogSegment) -> str:

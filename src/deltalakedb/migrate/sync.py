@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 from ..catalog import ranges, registry
 from ..catalog.database import Database
 from ..catalog.files import end_live, find_live
+from ..catalog.loading import append, append_files
 from ..catalog.registry import TableEntry
-from ..catalog.schema import ROW_TABLES, delta_files
 from ..catalog.snapshot import snapshot
 from ..errors import CorruptLogError, LogChangedError
 from ..log.actions import Actions, CommitInfo
@@ -23,7 +23,6 @@ from ..log.reader import Log, check_format, expect, open_log, open_log_since, pl
 from ..log.store import CHUNK_BYTES, Store
 from ..replay.forward import ForwardReplay, Step
 from ..replay.state import CommitSource, CommitState
-from ..rows import Rows
 
 logger = logging.getLogger(__name__)
 
@@ -124,12 +123,12 @@ def _apply(database: Database, connection: Connection, log: Log, entry: TableEnt
 
     def write(step: Step) -> None:
         end_live(connection, table_id, step.ended)
-        database.dialect.load(connection, delta_files, table_id, step.added)
+        append_files(connection, database.dialect, table_id, step.added)
         ranges.append(connection, database.dialect, indexes, step.added)
 
     try:
         for piece in pieces():
-            append(database, connection, table_id, state.take(piece))
+            append(connection, database.dialect, table_id, state.take(piece))
         for step in replay.remove(chain.from_iterable(piece.removes for piece in pieces())):
             write(step)
         for step in replay.add(chain.from_iterable(piece.adds for piece in pieces())):
@@ -139,7 +138,7 @@ def _apply(database: Database, connection: Connection, log: Log, entry: TableEnt
         raise CorruptLogError(f"{commit.name}: {error}") from error
     if state.metadata is not None:
         check_format(state.metadata)
-    append(database, connection, table_id, state.finish())
+    append(connection, database.dialect, table_id, state.finish())
     return _move_on(connection, entry, state, added)
 
 
@@ -149,12 +148,6 @@ def _pieces(log: Log, commit: LogFile) -> Callable[[], Iterator[Actions]]:
         return lambda: read_commit(log, commit)
     whole = list(read_commit(log, commit))
     return lambda: iter(whole)
-
-
-def append(database: Database, connection: Connection, table_id: str, rows: Rows) -> None:
-    """Appends rows to their SQL tables, in the caller's transaction."""
-    for name, table in ROW_TABLES.items():
-        database.dialect.load(connection, table, table_id, getattr(rows, name))
 
 
 def _move_on(connection: Connection, entry: TableEntry, state: CommitState, added: int) -> TableEntry:

@@ -15,10 +15,10 @@ from typing import Self
 import msgspec
 
 from ..errors import CorruptLogError
-from ..log.actions import Actions, Add, OtherAction, deletion_vector_id, file_key
+from ..log.actions import Actions, Add, OtherAction, key_of
 from ..rows import FileLifetime, Rows
 from .ends import Ends
-from .files import lifetime, tombstone
+from .files import ended, lifetimes, tombstone
 from .state import CheckpointState, CommitSource, CommitState
 
 
@@ -81,7 +81,7 @@ class BackwardReplay:
         try:
             for piece in pieces:
                 rows = state.take(piece)
-                rows.files = [file for add in piece.adds if (file := self._begin_at_floor(add, version))]
+                rows.files = list(self._begin_at_floor(piece.adds, version))
                 confirmed += len(piece.adds) - len(rows.files)
                 rows.files += [
                     tombstone(remove, version) for remove in piece.removes if not self._ends.ended_at(remove, version)
@@ -104,31 +104,28 @@ class BackwardReplay:
         yield rows
 
     def _begin(self, adds: list[Add], version: int, state: CommitState) -> list[FileLifetime]:
-        files = []
-        for add in adds:
-            dv_id = deletion_vector_id(add.deletion_vector)
-            key = file_key(add.path, dv_id)
-            end = self._ends.replace(key, version)
-            if end is None:
-                files.append(lifetime(add, dv_id, key, version))
-            elif end.version == version:
-                state.duplicate("add", add)
-            else:
-                files.append(lifetime(add, dv_id, key, version, end))
+        keys = list(map(key_of, adds))
+        ends = self._ends.begin(keys, version)
+        files = lifetimes(adds, keys, version)
+        if any(ends):
+            twice = {at for at, end in enumerate(ends) if end is not None and end.version == version}
+            for at in sorted(twice):
+                state.duplicate("add", adds[at])
+            pairs = zip(files, ends, strict=True)
+            files = [f if end is None else ended(f, end) for at, (f, end) in enumerate(pairs) if at not in twice]
         return files
 
-    def _begin_at_floor(self, add: Add, version: int) -> FileLifetime | None:
-        """Returns the row of a checkpoint's file; None where the floor's own commit has made it."""
-        dv_id = deletion_vector_id(add.deletion_vector)
-        key = file_key(add.path, dv_id)
-        end = self._ends.get(key)
-        if end is None or end.version > version:
-            self._ends.replace(key, version)
-            return lifetime(add, dv_id, key, version, end)
-        if end.remove is None or key in self._added_and_removed:
-            return None
-        self.violations.append(f"version {version}: its commit removes {add.path}, its checkpoint has it")
-        return lifetime(add, dv_id, key, version)
+    def _begin_at_floor(self, adds: list[Add], version: int) -> Iterator[FileLifetime]:
+        """Yields the rows of a checkpoint's files, without those that the floor's own commit has made."""
+        keys = list(map(key_of, adds))
+        for key, add, file in zip(keys, adds, lifetimes(adds, keys, version), strict=True):
+            end = self._ends.get(key)
+            if end is None or end.version > version:
+                self._ends.begin((key,), version)
+                yield file if end is None else ended(file, end)
+            elif end.remove is not None and key not in self._added_and_removed:
+                self.violations.append(f"version {version}: its commit removes {add.path}, its checkpoint has it")
+                yield file
 
     def _end(self, removes: list[tuple[bytes, int]], version: int) -> Iterator[FileLifetime]:
         """Yields tombstones for later removes of the same files, which turn out to have removed nothing."""

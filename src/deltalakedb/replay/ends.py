@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -50,11 +50,14 @@ class Ends:
         """Says that the remove at `place` comes next for the file."""
         self._next[key] = place
 
-    def replace(self, key: bytes, version: int) -> End | None:
-        """Says that an add at `version` comes next for the file; returns what came next until now."""
-        value = self._next.get(key)
-        self._next[key] = -1 - version
-        return None if value is None else self._of(value)
+    def begin(self, keys: Iterable[bytes], version: int) -> list[End | None]:
+        """Says that adds at `version` come next for files; returns what came next for each until now."""
+        later, begun, found = self._next, -1 - version, []
+        for key in keys:
+            value = later.get(key)
+            later[key] = begun
+            found.append(None if value is None else self._of(value))
+        return found
 
     def get(self, key: bytes) -> End | None:
         """Returns what comes next for the file."""

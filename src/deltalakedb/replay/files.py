@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from ..log.actions import Add, Int64, Remove, deletion_vector_id, file_key, optional_text
+from ..log.actions import NO_RAW, Add, Int64, Remove, deletion_vector_id, file_key, optional_text, plain_text
 from ..rows import FileLifetime
 from .ends import End
 
@@ -38,40 +39,74 @@ def key_hash(key: bytes) -> int:
     return int.from_bytes(key[:8], "little", signed=True)
 
 
-@lru_cache(maxsize=10_000)
 def partition_key(partition_values: str) -> int | None:
     """Returns what stands for partition values in an index: 64 bits of their text's hash, signed; None for none."""
-    if partition_values == "{}":
-        return None
-    return int.from_bytes(blake2b(partition_values.encode(), digest_size=8).digest(), "little", signed=True)
+    return _partition(partition_values.encode())[1]
 
 
-def lifetime(add: Add, dv_id: str | None, key: bytes, version: int, end: End | None = None) -> FileLifetime:
-    """Returns the row of a file added at `version`, and ended by `end` where that is known."""
-    partition_values = optional_text(add.partition_values) or "{}"
-    file = FileLifetime(
-        add.path,
-        version,
-        None if end is None else end.version,
-        add.size,
-        add.modification_time,
-        add.data_change,
-        num_records(add.stats),
-        add.base_row_id,
-        add.default_row_commit_version,
-        add.clustering_provider,
-        None,
-        partition_values,
-        add.stats,
-        None if dv_id is None else optional_text(add.deletion_vector),
-        dv_id,
-        optional_text(add.tags),
-        add.extra,
-        None,
-        key_hash(key),
-        partition_key(partition_values),
-    )
-    return file if end is None or end.remove is None else removed(file, end.version, end.remove)
+@lru_cache(maxsize=10_000)
+def _partition(partition_values: bytes) -> tuple[str, int | None]:
+    """Returns partition values as text, and their key; files share both, as most of a commit's share a partition."""
+    if partition_values in _NO_PARTITION:
+        return "{}", None
+    key = int.from_bytes(blake2b(partition_values, digest_size=8).digest(), "little", signed=True)
+    return partition_values.decode(), key
+
+
+_NO_PARTITION = (b"", b"null", b"{}")
+_new_row = tuple.__new__
+
+
+def lifetimes(adds: Iterable[Add], keys: Iterable[bytes], version: int) -> list[FileLifetime]:
+    """Returns the rows of files added at `version`, which nothing ends.
+
+    One loop that calls little: importing a million files spends a quarter of its time here.
+    """
+    rows = []
+    for add, key in zip(adds, keys, strict=True):
+        partition_values, partition = _partition(bytes(add.partition_values))
+        vector, stats, extra = add.deletion_vector, add.stats, add.extra
+        dv_id = None if vector is NO_RAW else deletion_vector_id(vector)
+        # As FileLifetime(…), in a third of the time.
+        row: FileLifetime = _new_row(
+            FileLifetime,
+            (
+                add.path,
+                version,
+                None,
+                add.size,
+                add.modification_time,
+                add.data_change,
+                None if stats is None else num_records(stats),
+                add.base_row_id,
+                add.default_row_commit_version,
+                add.clustering_provider,
+                None,
+                partition_values,
+                stats,
+                None if dv_id is None else optional_text(vector),
+                dv_id,
+                None if add.tags is NO_RAW else optional_text(add.tags),
+                None if extra is None else plain_text(extra),
+                None,
+                key_hash(key),
+                partition,
+            ),
+        )
+        rows.append(row)
+    return rows
+
+
+def lifetime(add: Add, key: bytes, version: int) -> FileLifetime:
+    """Returns the row of a file added at `version`, which nothing ends."""
+    return lifetimes((add,), (key,), version)[0]
+
+
+def ended(file: FileLifetime, end: End) -> FileLifetime:
+    """Returns a file's row with its end."""
+    if end.remove is None:
+        return file._replace(removed_version=end.version)
+    return removed(file, end.version, end.remove)
 
 
 def removed(file: FileLifetime, version: int, remove: Remove) -> FileLifetime:
@@ -84,7 +119,7 @@ def removed(file: FileLifetime, version: int, remove: Remove) -> FileLifetime:
 def tombstone(remove: Remove, version: int) -> FileLifetime:
     """Returns the row of a remove, at `version` or before, whose file the log doesn't add."""
     dv_id = deletion_vector_id(remove.deletion_vector)
-    partition_values = optional_text(remove.partition_values) or "{}"
+    partition_values, partition = _partition(bytes(remove.partition_values))
     file = FileLifetime(
         remove.path,
         None,
@@ -105,7 +140,7 @@ def tombstone(remove: Remove, version: int) -> FileLifetime:
         None,
         None,
         key_hash(file_key(remove.path, dv_id)),
-        partition_key(partition_values),
+        partition,
     )
     return removed(file, version, remove)
 
@@ -140,5 +175,5 @@ def _removal(remove: Remove, file: FileLifetime) -> str:
                 fields[name] = value
     removal: dict[str, Any] = {"fields": fields, "same": same}
     if remove.extra is not None:
-        removal["extra"] = Raw(str(remove.extra))  # Raw takes no subclass of str
+        removal["extra"] = Raw(plain_text(remove.extra) or "")
     return _encode(removal).decode()

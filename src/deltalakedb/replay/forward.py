@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
 
-from ..log.actions import Add, Remove, deletion_vector_id, file_key
+from ..log.actions import Add, Remove, deletion_vector_id, file_key, key_of
 from ..rows import FileLifetime
 from .files import key_hash, lifetime, removed, tombstone
 from .state import CommitState
@@ -63,8 +63,7 @@ class ForwardReplay:
         for chunk in _chunks(adds):
             step, hashes = Step(), set[int]()
             for add in chunk:
-                dv_id = deletion_vector_id(add.deletion_vector)
-                key = file_key(add.path, dv_id)
+                key = key_of(add)
                 if key in self._added:
                     self._state.duplicate("add", add)
                     continue
@@ -72,7 +71,7 @@ class ForwardReplay:
                     self._state.violations.append(f"version {version} adds and removes {add.path}; taken as added")
                 self._added.add(key)
                 hashes.add(key_hash(key))
-                step.added.append(lifetime(add, dv_id, key, version))
+                step.added.append(lifetime(add, key, version))
             live = self._find_live(hashes)
             again = (live.get((file.path, file.deletion_vector_id)) for file in step.added)
             step.ended = [file._replace(removed_version=version) for file in again if file is not None]

@@ -23,6 +23,7 @@ from ..log.actions import (
     Txn,
     is_absent,
     optional_text,
+    plain_text,
 )
 from ..rows import CdcFileRow, CommitRow, DomainMetadataRow, MetadataRow, ProtocolRow, Rows, TransactionRow
 
@@ -189,7 +190,7 @@ def _metadata_row(version: int, action: Metadata) -> MetadataRow:
         optional_text(action.partition_columns),
         optional_text(action.configuration),
         action.created_time,
-        action.extra,
+        plain_text(action.extra),
     )
 
 
@@ -200,16 +201,16 @@ def _protocol_row(version: int, action: Protocol) -> ProtocolRow:
         action.min_writer_version,
         _json_list(action.reader_features),
         _json_list(action.writer_features),
-        action.extra,
+        plain_text(action.extra),
     )
 
 
 def _transaction_row(version: int, action: Txn) -> TransactionRow:
-    return TransactionRow(action.app_id, version, action.version, action.last_updated, action.extra)
+    return TransactionRow(action.app_id, version, action.version, action.last_updated, plain_text(action.extra))
 
 
 def _domain_row(version: int, action: DomainMetadata) -> DomainMetadataRow:
-    return DomainMetadataRow(action.domain, version, action.configuration, action.removed, action.extra)
+    return DomainMetadataRow(action.domain, version, action.configuration, action.removed, plain_text(action.extra))
 
 
 def _cdc_row(version: int, action: AddCDCFile) -> CdcFileRow:
@@ -220,7 +221,7 @@ def _cdc_row(version: int, action: AddCDCFile) -> CdcFileRow:
         action.size,
         action.data_change,
         optional_text(action.tags),
-        action.extra,
+        plain_text(action.extra),
     )
 
 

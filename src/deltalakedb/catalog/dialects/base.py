@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+import marshal
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import URL, Connection, Engine, Table, insert
 
 from ...errors import DeltaLakeDBError, DriverNotInstalledError
+
+
+class Packed(NamedTuple):
+    """Rows of one SQL table, ready to be loaded by this process or another one on this machine.
+
+    `columns` are those that `data` has after the table id; the others are NULL in every row.
+    """
+
+    table_id: str
+    columns: tuple[str, ...]
+    data: bytes
+
+
+def filled_columns(table: Table, rows: Sequence[tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
+    """Returns rows column by column, without the columns that are NULL in all of them."""
+    names = [column.name for column in table.columns][1:]
+    columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+    return {name: values for name, values in columns.items() if values.count(None) < len(values)}
 
 
 class Dialect(ABC):
@@ -52,12 +71,27 @@ class Dialect(ABC):
     def lock_schema(self, connection: Connection) -> None:  # noqa: B027 (not every database must)
         """Lets one process at a time make or upgrade the tables, until the transaction ends."""
 
-    def load(self, connection: Connection, table: Table, table_id: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Appends rows, whose fields are the table's columns after the table id."""
-        names = [column.name for column in table.columns][1:]
-        values = [{"table_id": table_id, **dict(zip(names, row, strict=True))} for row in rows]
-        if values:
-            connection.execute(insert(table), values)
+    def pack(self, table: Table, table_id: str, rows: Sequence[tuple[Any, ...]]) -> Packed:
+        """Returns rows as `load` takes them; needs no connection, so that another process can do it.
+
+        Args:
+            table: where they belong.
+            table_id: the table that owns them, the first column.
+            rows: at least one; the other columns in their order. Plain values: text, numbers, None.
+        """
+        columns = filled_columns(table, rows)
+        values = list(zip(*columns.values(), strict=True))
+        return Packed(table_id, tuple(columns), marshal.dumps(values))
+
+    def load(self, connection: Connection, table: Table, packed: Packed) -> None:
+        """Appends rows, in the caller's transaction."""
+        names = ("table_id", *packed.columns)
+        values = [dict(zip(names, (packed.table_id, *row), strict=True)) for row in marshal.loads(packed.data)]
+        connection.execute(insert(table), values)
+
+    @abstractmethod
+    def insert_missing(self, connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+        """Inserts those rows whose primary keys aren't there yet."""
 
     def driver_missing(self, error: ImportError) -> DriverNotInstalledError:
         """Returns the error for a driver that can't be imported."""

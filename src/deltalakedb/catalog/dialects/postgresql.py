@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Boolean, Connection, Engine, Integer, Table, create_engine, event
-from sqlalchemy.types import DateTime
+from sqlalchemy.dialects.postgresql import insert
 
 from ...errors import (
     CatalogError,
@@ -16,7 +16,8 @@ from ...errors import (
     DiskFullError,
     PermissionDeniedError,
 )
-from .base import Dialect
+from .base import Dialect, Packed, filled_columns
+from .copy_format import binary_copy
 
 if TYPE_CHECKING:
     import psycopg
@@ -65,15 +66,21 @@ class PostgreSQLDialect(Dialect):
     def lock_schema(self, connection: Connection) -> None:
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('deltalakedb'))")
 
-    def load(self, connection: Connection, table: Table, table_id: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        if not rows:
-            return
-        names = ", ".join(f'"{column.name}"' for column in table.columns)
+    def pack(self, table: Table, table_id: str, rows: Sequence[tuple[Any, ...]]) -> Packed:
+        columns = filled_columns(table, rows)
+        names = list(columns)
+        order, data = binary_copy(table_id, [(_kind(table.c[name].type), columns[name]) for name in names])
+        return Packed(table_id, tuple(names[at] for at in order), data)
+
+    def load(self, connection: Connection, table: Table, packed: Packed) -> None:
+        names = ", ".join(f'"{name}"' for name in ("table_id", *packed.columns))
         driver: Any = connection.connection.driver_connection
         with driver.cursor().copy(f"COPY {table.name} ({names}) FROM STDIN (FORMAT BINARY)") as copy:
-            copy.set_types([_copy_type(column.type) for column in table.columns])
-            for row in rows:
-                copy.write_row((table_id, *row))
+            copy.write(packed.data)
+
+    def insert_missing(self, connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+        if rows:
+            connection.execute(insert(table).on_conflict_do_nothing(), rows)
 
     def explain(self, error: BaseException, where: str) -> DeltaLakeDBError | None:
         import psycopg
@@ -97,10 +104,8 @@ class PostgreSQLDialect(Dialect):
         return CatalogError(f"The database refused: {text} ({where})")
 
 
-def _copy_type(kind: Any) -> str:
-    """The binary format of a column. JSON's is that of text; named as json, psycopg would encode the text again."""
+def _kind(kind: Any) -> type[int | bool | str]:
+    """What the binary format of a column is; JSON's is that of text."""
     if isinstance(kind, Boolean):
-        return "bool"
-    if isinstance(kind, DateTime):
-        return "timestamptz"
-    return "int8" if isinstance(kind, Integer) else "text"
+        return bool
+    return int if isinstance(kind, Integer) else str

@@ -1,0 +1,124 @@
+"""A log read ahead, by a process of its own, while this one loads what has been read.
+
+A process and not a thread: decoding holds the interpreter's lock nearly all the time, and so would hold up the loading.
+Not `multiprocessing` either, which would run the main module of whoever uses this library a second time.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+from ..errors import DeltaLakeDBError
+from .feed import Batch, Source, feed
+
+AHEAD_FROM_BYTES = 64 << 20
+"""Logs from this size on are read ahead: below, a process takes longer to start than it saves."""
+
+_PACKED_TIMES = 8
+"""A checkpoint's bytes stand for about so many times as many of JSON."""
+
+_PIPE_BYTES = 1 << 20
+_RUN = "from deltalakedb.migrate.ahead import main; main()"
+
+
+@contextmanager
+def reading(source: Source) -> Iterator[Iterator[Batch]]:
+    """Yields what `feed` does, from a process of its own where that is faster.
+
+    Raises:
+        As `feed`, when a batch is asked for.
+    """
+    if _is_worth_it(source):
+        with _process(source) as batches:
+            yield batches
+    else:
+        yield feed(source)
+
+
+def _is_worth_it(source: Source) -> bool:
+    commits, checkpoint = source.segment.commits, source.segment.checkpoint
+    size = sum(commit.size for commit in commits)
+    if checkpoint is not None:
+        size += _PACKED_TIMES * sum(file.size for file in checkpoint.files)
+    return size >= AHEAD_FROM_BYTES and _processors() > 1
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def _process(source: Source) -> Iterator[Iterator[Batch]]:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", _RUN],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment,
+        process_group=0,  # Ctrl-C is for us alone; we end it
+    )
+    try:
+        yield _received(process, source)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _received(process: subprocess.Popen[bytes], source: Source) -> Iterator[Batch]:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    _enlarge(process.stdout)
+    try:
+        pickle.dump(source, process.stdin)
+        process.stdin.flush()
+        while True:
+            batch = pickle.load(process.stdout)
+            if isinstance(batch, BaseException):
+                raise batch
+            yield batch
+            if batch.ending is not None:
+                return
+    except (EOFError, BrokenPipeError, pickle.UnpicklingError) as error:
+        code = process.wait()
+        raise DeltaLakeDBError(
+            f"The process that reads the log of {source.table_id!r} ended without a word (exit code {code})",
+            "Was it killed, or short of memory? Go on with --resume.",
+        ) from error
+
+
+def _enlarge(pipe: IO[bytes]) -> None:
+    """Lets the reader run ahead while a transaction is committed, where the system can."""
+    import fcntl
+
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        try:
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        except OSError:
+            return  # more than the system allows: then as it was
+
+
+def main() -> None:
+    """What the process does: reads a source from its input, and writes the batches to its output."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # should anybody print
+    try:
+        for batch in _answers(pickle.load(sys.stdin.buffer)):
+            pickle.dump(batch, out, protocol=5)
+            out.flush()
+    except BrokenPipeError:
+        os._exit(1)  # nobody listens any more
+
+
+def _answers(source: Source) -> Iterator[Any]:
+    try:
+        yield from feed(source)
+    except DeltaLakeDBError as error:
+        yield error

@@ -1,0 +1,126 @@
+"""The rows of one log in batches that are ready to be loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ..catalog.dialects.base import Dialect, Packed
+from ..catalog.partitions import of_files
+from ..catalog.schema import ROW_TABLES
+from ..log.path import LogFile, LogFileKind
+from ..log.reader import Log
+from ..log.segment import LogSegment
+from ..replay.backward import BackwardReplay
+from ..replay.state import others_json
+from ..rows import Rows
+from .batches import batches
+from .replayed import replayed
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What to read, and for whom.
+
+    Attributes:
+        log: the log.
+        segment: which of its files.
+        table_id: the table that owns the rows.
+        dialect: the kind of database that they are packed for.
+        batch_size: files in a batch, at most.
+        skip: so many rows at the beginning are left out; they are loaded already.
+    """
+
+    log: Log
+    segment: LogSegment
+    table_id: str
+    dialect: Dialect
+    batch_size: int
+    skip: int
+
+
+class Ending(NamedTuple):
+    """What is known when a log has been read: what it does against the protocol, and what we don't model."""
+
+    warnings: list[str]
+    violations: list[str]
+    checkpoint_actions: str | None
+
+
+class Batch(NamedTuple):
+    """Rows for one transaction.
+
+    Attributes:
+        packed: the rows of each SQL table, by its name in `Rows`.
+        partitions: those that no earlier batch had, their values by their keys.
+        rows: how many rows there are: by so many the watermark moves.
+        files: how many of them are files.
+        added: how many of these have an `added_version`.
+        commits: how many commits end in the batch.
+        read: how far the log has been read.
+        ending: set in the last batch.
+    """
+
+    packed: dict[str, Packed]
+    partitions: dict[int, str]
+    rows: int
+    files: int
+    added: int
+    commits: int
+    read: Read
+    ending: Ending | None
+
+
+class Read(NamedTuple):
+    """How far a log has been read: the version that came last, and how many commits and bytes."""
+
+    version: int
+    commits: int
+    bytes: int
+
+    def and_file(self, file: LogFile) -> Read:
+        """Returns how far it is with one more file."""
+        return Read(file.version, self.commits + (file.kind is LogFileKind.COMMIT), self.bytes + file.size)
+
+
+def feed(source: Source) -> Iterator[Batch]:
+    """Reads a log, the newest commit first; the last batch has an ending.
+
+    Raises:
+        CorruptLogError, UnsupportedTableError, StorageError: a file can't be read, or not be understood.
+    """
+    read = Read(source.segment.version, 0, 0)
+
+    def note(file: LogFile) -> None:
+        nonlocal read
+        read = read.and_file(file)
+
+    seen: set[int] = set()
+    with BackwardReplay() as replay:
+        rows = replayed(source.log, source.segment, replay, each=note)
+        for batch, last in batches(rows, source.batch_size, source.skip):
+            ending = None
+            if last:
+                others = others_json(replay.checkpoint_actions)
+                ending = Ending(source.log.warnings, replay.violations, others)
+            yield _packed(source, batch, seen, read, ending)
+
+
+def _packed(source: Source, batch: Rows, seen: set[int], read: Read, ending: Ending | None) -> Batch:
+    new = {key: values for key, values in of_files(batch.files).items() if key not in seen}
+    seen.update(new)
+    return Batch(
+        {
+            name: source.dialect.pack(table, source.table_id, rows)
+            for name, table in ROW_TABLES.items()
+            if (rows := getattr(batch, name))
+        },
+        new,
+        len(batch),
+        len(batch.files),
+        sum(1 for file in batch.files if file.added_version is not None),
+        len(batch.commits),
+        read,
+        ending,
+    )

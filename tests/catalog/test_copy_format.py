@@ -1,0 +1,45 @@
+"""Rows in the binary format of COPY: what a server makes of them is what went in."""
+
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deltalakedb.catalog.dialects.copy_format import binary_copy
+
+_NUMBERS = st.integers(-(2**63), 2**63 - 1)
+_TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+_KINDS = {int: _NUMBERS, bool: st.booleans(), str: _TEXTS}
+
+
+@st.composite
+def _columns(draw: st.DrawFn) -> list[tuple[type, list[Any]]]:
+    rows = draw(st.integers(1, 4))
+    kinds = draw(st.lists(st.sampled_from([int, bool, str]), min_size=1, max_size=6))
+    values = [_KINDS[kind] if draw(st.booleans()) else _KINDS[kind] | st.none() for kind in kinds]
+    return [(kind, draw(st.lists(v, min_size=rows, max_size=rows))) for kind, v in zip(kinds, values, strict=True)]
+
+
+def test_a_server_reads_what_was_written(database_url: str):
+    if not database_url.startswith("postgresql"):
+        pytest.skip("COPY is PostgreSQL's")
+    with psycopg.connect(database_url, prepare_threshold=None) as connection:
+
+        @settings(max_examples=60, deadline=None)
+        @given(_TEXTS, _columns())
+        def check(constant: str, columns: list[tuple[type, list[Any]]]) -> None:
+            types = {int: "int8", bool: "bool", str: "text"}
+            made = ", ".join(f"c{at} {types[kind]}" for at, (kind, _) in enumerate(columns))
+            connection.execute("DROP TABLE IF EXISTS pg_temp.copied")
+            connection.execute(f"CREATE TEMP TABLE copied (constant text, {made})")
+            order, data = binary_copy(constant, columns)
+            names = ", ".join(["constant", *(f"c{at}" for at in order)])
+            with connection.cursor().copy(f"COPY copied ({names}) FROM STDIN (FORMAT BINARY)") as copy:
+                copy.write(data)
+            found = connection.execute("SELECT * FROM copied").fetchall()
+            assert found == [(constant, *row) for row in zip(*(values for _, values in columns), strict=True)]
+
+        check()
+        connection.rollback()

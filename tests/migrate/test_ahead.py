@@ -1,0 +1,117 @@
+"""A log read ahead by a process of its own: the same rows, the same errors, nothing left behind."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from deltalakedb.catalog.database import Database
+from deltalakedb.errors import CorruptLogError, DeltaLakeDBError
+from deltalakedb.migrate import ahead
+from deltalakedb.migrate.importer import import_table
+from tests.support.catalogs import MOMENTS, dump
+from tests.support.logs import LogBuilder, add, cdc, commit_info, domain, metadata, protocol, remove, txn
+
+COMMITS = 30
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> LogBuilder:
+    log = LogBuilder(tmp_path / "orders")
+    log.commit(protocol(), metadata(), add("0"), commit_info())
+    for number in range(1, COMMITS):
+        log.commit(add(str(number)), remove(str(number - 1)), txn("app", number), domain(f"d{number}"), cdc("c"))
+    return log
+
+
+@pytest.fixture
+def always(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """Every log is read ahead; returns the processes that do it."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Noted(subprocess.Popen):
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
+            started.append(self)
+
+    monkeypatch.setattr(ahead, "AHEAD_FROM_BYTES", 0)
+    monkeypatch.setattr(ahead, "_processors", lambda: 2)
+    monkeypatch.setattr(ahead.subprocess, "Popen", Noted)
+    return started
+
+
+def test_the_rows_are_the_same(database: Database, database_url: str, log: LogBuilder, request):
+    import_table(database, str(log.root), "here", batch_size=7)
+    started = request.getfixturevalue("always")
+    report = import_table(database, str(log.root), "ahead", batch_size=7)
+    assert len(started) == 1
+    assert started[0].poll() is not None
+    assert report.files_processed == COMMITS
+    assert dump(database_url, "here", without=MOMENTS) == dump(database_url, "ahead", without=MOMENTS)
+
+
+def test_a_checkpoint_counts_for_more_than_its_bytes(monkeypatch: pytest.MonkeyPatch):
+    source = type("Source", (), {"segment": type("Segment", (), {"commits": (), "checkpoint": None})()})
+    monkeypatch.setattr(ahead, "_processors", lambda: 2)
+    assert not ahead._is_worth_it(source)
+    source.segment.checkpoint = type("C", (), {"files": [type("F", (), {"size": ahead.AHEAD_FROM_BYTES // 8})()]})()
+    assert ahead._is_worth_it(source)
+    monkeypatch.setattr(ahead, "_processors", lambda: 1)
+    assert not ahead._is_worth_it(source)
+
+
+def test_what_is_wrong_with_a_log_is_said_as_ever(database: Database, log: LogBuilder, always):
+    broken = log.log / f"{COMMITS // 2:020d}.json"
+    broken.write_text("{}\nno json\n")
+    with pytest.raises(CorruptLogError, match=rf"{broken.name}.*line 2"):
+        import_table(database, str(log.root), batch_size=3)
+    assert len(always) == 1
+    assert always[0].poll() is not None
+
+
+def test_a_reader_that_is_killed_costs_no_rows(database: Database, database_url: str, log: LogBuilder, always):
+    def kill(_progress):
+        always[0].kill()
+        always[0].wait()
+
+    for number in range(COMMITS, COMMITS + 300):  # more than the pipe holds
+        log.commit(add(str(number), stats='{"numRecords":1,"x":"' + "x" * 20_000 + '"}'))
+    with pytest.raises(DeltaLakeDBError, match="ended without a word") as caught:
+        import_table(database, str(log.root), "killed", batch_size=10, listener=kill)
+    assert "--resume" in caught.value.hint
+    import_table(database, str(log.root), "killed", batch_size=10, resume=True)
+    import_table(database, str(log.root), "undisturbed")
+    assert dump(database_url, "killed", without=MOMENTS) == dump(database_url, "undisturbed", without=MOMENTS)
+
+
+IMPORTER = """
+import sys
+from deltalakedb.catalog.database import Database
+from deltalakedb.migrate import ahead
+from deltalakedb.migrate.importer import import_table
+
+ahead.AHEAD_FROM_BYTES = 0
+ahead._processors = lambda: 2
+
+def listener(progress):
+    print(progress.files, flush=True)
+    sys.stdin.readline()
+
+import_table(Database(sys.argv[1]), sys.argv[2], "orders", batch_size=1, listener=listener)
+"""
+
+
+def test_a_killed_importer_leaves_no_reader_behind(database: Database, database_url: str, log: LogBuilder):
+    script = [sys.executable, "-c", IMPORTER, database_url, str(log.root)]
+    with subprocess.Popen(script, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as importer:
+        assert importer.stdout.readline() == b"1\n"
+        readers = psutil.Process(importer.pid).children()
+        assert len(readers) == 1
+        importer.kill()
+        importer.wait()
+        _, alive = psutil.wait_procs(readers, timeout=30)
+        assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
+    report = import_table(database, str(log.root), "orders", resume=True)
+    assert (report.resumed, report.files_processed) == (True, COMMITS)
