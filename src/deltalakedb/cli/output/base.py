@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from ...catalog.snapshot import Snapshot
     from ...migrate.assess import Assessment
     from ...migrate.batch import BatchReport
-    from ...migrate.compare import PerformanceReport
     from ...migrate.discover import FoundTable
     from ...migrate.importer import ImportReport
     from ...migrate.rollback import RollbackCheck, RollbackReport
     from ...migrate.validate import ValidationReport
     from ...rows import CommitRow
+    from ...table.compare import PerformanceReport
     from ...table.opened import Opened
     from ..failures import Failure
     from ..synced import SyncReport

@@ -16,10 +16,10 @@ from .layout import card, cell, fact, line, mark, show, table, title
 if TYPE_CHECKING:
     from ...migrate.assess import Assessment
     from ...migrate.batch import BatchReport
-    from ...migrate.compare import PerformanceReport
     from ...migrate.importer import ImportReport
     from ...migrate.rollback import RollbackReport
     from ...migrate.validate import Difference, ValidationReport
+    from ...table.compare import PerformanceReport
     from ..synced import SyncReport, UnsyncedTable
 
 _DIFFERENCES_SHOWN = 20

@@ -6,19 +6,20 @@ import inspect
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from ..catalog import registry
 from ..catalog.database import Database
-from ..catalog.planning import active_files, any_file, files_of_partition, files_with_value
-from ..catalog.snapshot import Snapshot, snapshot
 from ..errors import ArgumentError, LogChangedError, UnsupportedTableError
 from ..log.store import Store, open_store
-from .against_delta_rs import open_version, reader_name
-from .files_against_delta_rs import physical_names
-from .validate import entry_at
+from ..migrate.against_delta_rs import open_version, reader_name
+from ..migrate.validate import entry_at
+from ..rows import FileLifetime
+from .delta_table import DeltaTable
+from .opened import Opened, open_at
+from .types import Column, TableSchema
 
 Listener = Callable[[int, int], None]
 """Gets how many measurements are done, and how many there are."""
@@ -79,8 +80,8 @@ def compare_performance(
     store = open_store(location, storage_options)
     with database.reading() as connection:
         entry = entry_at(connection, store.location, table_id)
-        newest = snapshot(connection, entry)
-        questions = list(_questions(newest, _Files(store)))
+    newest = open_at(database, entry.table_id, entry.version)
+    questions = list(_questions(newest, _Files(store)))
     measurements = [_Measurement(question) for question in questions]
     done, total = 0, len(questions) * (repeat + 1)
     for _ in range(repeat + 1):
@@ -94,12 +95,16 @@ def compare_performance(
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """What is asked; each side gives a number, which must be the same."""
+    """What is asked; each side gives a number.
+
+    `has_one_answer` is False where both may be right with different ones: statistics leave out what they can.
+    """
 
     name: str
     version: int
     from_log: Callable[[], int]
-    from_sql: Callable[[Snapshot], int]
+    from_sql: Callable[[DeltaTable], int]
+    has_one_answer: bool = True
 
 
 @dataclass(slots=True)
@@ -120,16 +125,14 @@ class _Measurement:
         begun = time.perf_counter()
         self.answer = self._from_sql(database, table_id)
         self.sql.append(time.perf_counter() - begun)
-        if self.answer != told:
+        if self.question.has_one_answer and self.answer != told:
             raise LogChangedError(
                 f"{self.question.name}: the log says {told}, SQL says {self.answer}",
                 f"`deltalakedb validate` says what differs; `deltalakedb sync {table_id}` takes in what is new.",
             )
 
     def _from_sql(self, database: Database, table_id: str) -> int:
-        with database.reading() as connection:
-            entry = registry.readable(connection, table_id)
-            return self.question.from_sql(snapshot(connection, entry, self.question.version))
+        return self.question.from_sql(DeltaTable(database, table_id=table_id, version=self.question.version))
 
     def operation(self) -> Operation:
         cold, warm = (self.file_based[0], self.sql[0]), (median(self.file_based[1:]), median(self.sql[1:]))
@@ -156,11 +159,6 @@ class _Files:
     def active(self, version: int) -> int:
         return len(self.open(version).file_uris())
 
-    def without_statistics(self, version: int) -> int:
-        """Files without a number of records: delta-rs does not see statistics that a checkpoint has as structs only."""
-        counts = self.open(version).get_add_actions()["num_records"].to_pylist()
-        return sum(1 for count in counts if count is None)
-
     def planned(self, version: int, predicate: str) -> int:
         return len(self.open(version).file_uris(file_pruning_predicate=predicate))
 
@@ -183,93 +181,64 @@ class _Files:
         return len(self.open(version).history()[:most])
 
 
-def _questions(newest: Snapshot, files: _Files) -> Iterator[_Question]:
+def _questions(newest: Opened, files: _Files) -> Iterator[_Question]:
     version, first = newest.version, newest.entry.first_version
-    yield _Question("open_latest", version, lambda: int(files.open(version).version()), _opened)
+    yield _Question("open_latest", version, lambda: int(files.open(version).version()), DeltaTable.version)
     yield _Question("list_files", version, lambda: files.active(version), _listed)
     if "file_pruning_predicate" in inspect.signature(type(files.open(version)).file_uris).parameters:  # from 1.6.4 on
         yield from _plans(newest, files)
     middle = (first + version) // 2
     if middle < version and files.opens(middle):
         yield _Question("time_travel", middle, lambda: files.active(middle), _listed)
-    told = _told(newest)
-    most = told if first else told + 1
     if files.tells_history(version):
-        yield _Question("history", version, lambda: files.commits(version, most), _told)
+        with newest.snapshot() as snapshot:
+            told = len(snapshot.commits(noted=True))
+        most = told if first else told + 1
+        yield _Question("history", version, lambda: files.commits(version, most), lambda table: len(table.history()))
 
 
-def _opened(at: Snapshot) -> int:
-    at.metadata(), at.protocol()
-    return at.version
+def _listed(table: DeltaTable) -> int:
+    return len(table.file_uris())
 
 
-def _listed(at: Snapshot) -> int:
-    return len(active_files(at))
+def _planned(name: str, predicate: str, version: int, files: _Files, *, has_one_answer: bool) -> _Question:
+    return _Question(
+        name,
+        version,
+        lambda: files.planned(version, predicate),
+        lambda table: table.files(where=predicate).num_rows,
+        has_one_answer,
+    )
 
 
-def _without_statistics(at: Snapshot) -> int:
-    return sum(1 for file in at.files() if file.num_records is None)
-
-
-def _told(at: Snapshot) -> int:
-    return sum(1 for commit in at.commits() if commit.commit_info is not None)
-
-
-def _plans(newest: Snapshot, files: _Files) -> Iterator[_Question]:
+def _plans(newest: Opened, files: _Files) -> Iterator[_Question]:
     """Yields a filter for a partition, and one for a value that statistics tell of, where the table has such."""
-    version, sample = newest.version, any_file(newest)
-    if sample is None:
+    sample = _any_file(newest)
+    if sample is None or newest.metadata.schema_string is None:
         return
-    partition = _partition_filter(newest, json.loads(sample.partition_values))
-    if partition is not None:
-        predicate, column, value = partition
-        yield _Question(
-            "plan_partition_filter",
-            version,
-            lambda: files.planned(version, predicate),
-            lambda at: len(files_of_partition(at, column, value)),
-        )
-    stats = _stats_filter(newest, json.loads(sample.stats or "{}"))
-    if stats is not None and files.without_statistics(version) == _without_statistics(newest):
-        by_stats, name, bound = stats
-        yield _Question(
-            "plan_stats_filter",
-            version,
-            lambda: files.planned(version, by_stats),
-            lambda at: len(files_with_value(at, name, bound)),
-        )
+    columns = TableSchema.of(newest.metadata).columns
+    by_partition = _filter([column for column in columns if column.partition], json.loads(sample.partition_values))
+    if by_partition is not None:
+        yield _planned("plan_partition_filter", by_partition, newest.version, files, has_one_answer=True)
+    lows = json.loads(sample.stats or "{}").get("minValues")
+    by_stats = _filter([column for column in columns if not column.partition], lows)
+    if by_stats is not None:
+        yield _planned("plan_stats_filter", by_stats, newest.version, files, has_one_answer=False)
 
 
-def _partition_filter(newest: Snapshot, values: dict[str, str | None]) -> tuple[str, str, str] | None:
-    """Returns a filter by a partition's value, and the column and the value as the log has them."""
-    for name, physical, kind in _columns(newest, partitions=True):
-        value = values.get(physical)
-        if value:
-            return f"{_quoted(name)} = {_literal(value, kind)}", physical, value
+def _any_file(newest: Opened) -> FileLifetime | None:
+    with newest.snapshot() as snapshot, closing(snapshot.files()) as files:
+        return next(files, None)
+
+
+def _filter(columns: list[Column], values: Any) -> str | None:
+    """Returns a filter by a value that a file has, of the column that is likeliest to be filtered by."""
+    wanted = [column for column in columns if len(column.path) == 1 and column.kind in _PLANNED]
+    for column in sorted(wanted, key=lambda column: _PLANNED.index(column.kind)):
+        value = values.get(column.physical[0]) if isinstance(values, dict) else None
+        if value is not None and value != "":
+            return f"{_quoted(column.path[0])} = {_literal(value, column.kind)}"
     return None
-
-
-def _stats_filter(newest: Snapshot, stats: dict[str, Any]) -> tuple[str, str, float | str] | None:
-    """Returns a filter by a value that some file begins with, and the column and the value as the log has them."""
-    lows = stats.get("minValues")
-    for name, physical, kind in _columns(newest, partitions=False):
-        value = lows.get(physical) if isinstance(lows, dict) else None
-        if value is not None:
-            return f"{_quoted(name)} = {_literal(value, kind)}", physical, value
-    return None
-
-
-def _columns(newest: Snapshot, *, partitions: bool) -> Iterator[tuple[str, str, str]]:
-    """Yields the columns that a filter can be written for: name, name in the log, type."""
-    metadata = newest.metadata()
-    if metadata is None or metadata.schema_string is None:
-        return
-    names = set(json.loads(metadata.partition_columns or "[]"))
-    physical = physical_names(newest)
-    fields = json.loads(metadata.schema_string)["fields"]
-    wanted = [f for f in fields if f["type"] in _PLANNED and (f["name"] in names) == partitions]
-    for one in sorted(wanted, key=lambda f: _PLANNED.index(f["type"])):
-        yield one["name"], physical.get(one["name"], one["name"]), one["type"]
 
 
 def _quoted(name: str) -> str:
