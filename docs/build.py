@@ -10,7 +10,6 @@ import io
 import os
 import pty
 import re
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -55,8 +54,13 @@ def blocks(page: str) -> list[Block]:
     return [Block(match[1], match[2], match.start(), match.end()) for match in _BLOCK.finditer(page)]
 
 
-def run_page(page: str, folder: Path) -> Iterator[tuple[Block, Block | None, str]]:
+def run_page(page: str, folder: Path, url: str | None = None) -> Iterator[tuple[Block, Block | None, str]]:
     """Runs a page; yields each block that runs, the ```text block behind it (if any), and what was printed.
+
+    Args:
+        page: its text.
+        folder: where it runs.
+        url: the catalog that its commands make and its SQL asks; by default one in the folder.
 
     Raises:
         BlockFailedError: a block failed.
@@ -65,18 +69,18 @@ def run_page(page: str, folder: Path) -> Iterator[tuple[Block, Block | None, str
     for block, following in zip(found, [*found[1:], None], strict=True):
         if block.language in _RUN:
             shown = following if following is not None and following.language == "text" else None
-            yield block, shown, _run(block, folder)
+            yield block, shown, _run(block, folder, url)
 
 
-def _run(block: Block, folder: Path) -> str:
+def _run(block: Block, folder: Path, url: str | None) -> str:
     if block.language == "sql":
-        return _query(block.text, folder / CATALOG)
+        return _query(block.text, url or f"sqlite:///{folder / CATALOG}")
     command = ["bash", "-e", "-c", block.text] if block.language == "bash" else [sys.executable, "-c", block.text]
     done = subprocess.run(
         command,
         check=False,
         cwd=folder,
-        env=_environment(),
+        env=_environment(url),
         capture_output=True,
         text=True,
     )
@@ -85,34 +89,33 @@ def _run(block: Block, folder: Path) -> str:
     return done.stdout.replace(str(folder), "/home/you").rstrip() + "\n"
 
 
-def _environment() -> dict[str, str]:
+def _environment(url: str | None = None) -> dict[str, str]:
     beside = str(Path(sys.executable).parent)
     return {
         **os.environ,
         "PATH": f"{beside}{os.pathsep}{os.environ['PATH']}",
-        "DELTALAKEDB_DATABASE_URL": f"sqlite:///{CATALOG}",
+        "DELTALAKEDB_DATABASE_URL": url or f"sqlite:///{CATALOG}",
         "COLUMNS": "100",
     }
 
 
-def _query(text: str, catalog: Path) -> str:
-    connection = sqlite3.connect(catalog)
+def _query(text: str, url: str) -> str:
+    import sqlalchemy as sa
+
+    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"), poolclass=sa.NullPool)
     try:
         lines = []
-        for statement in filter(str.strip, text.split(";")):
-            cursor = connection.execute(statement)
-            lines += _table([column[0] for column in cursor.description or ()], cursor.fetchall())
-        connection.commit()
+        with engine.begin() as connection:
+            for statement in filter(str.strip, text.split(";")):
+                result = connection.exec_driver_sql(statement)
+                if result.returns_rows:
+                    lines += _table(list(result.keys()), [tuple(row) for row in result])
         return "\n".join(lines) + "\n"
-    except sqlite3.Error as error:
-        raise BlockFailedError(f"{text}\n{error}") from error
-    finally:
-        connection.close()
+    except sa.exc.DBAPIError as error:
+        raise BlockFailedError(f"{text}\n{error.orig}") from error
 
 
 def _table(names: list[str], rows: list[tuple[object, ...]]) -> list[str]:
-    if not names:
-        return []
     cells = [names, *(["" if value is None else str(value) for value in row] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(names))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]

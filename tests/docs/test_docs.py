@@ -39,6 +39,51 @@ def test_every_block_of_a_page_runs_and_prints_what_stands_there(name, tmp_path)
             assert words(output) == words(shown.text), f"{block.text}\nRun `make docs`, and look at the change."
 
 
+def test_the_sql_cookbook_gives_the_same_on_every_database(tmp_path, database_url):
+    page = (ROOT / "docs" / "sql.md").read_text()
+    asked = 0
+    for block, shown, output in build.run_page(page, tmp_path, database_url):
+        if block.language == "sql" and shown is not None:
+            asked += 1
+            assert names(output) == names(shown.text), block.text
+            assert len(output.splitlines()) == len(shown.text.splitlines()), block.text
+    assert asked > 8
+
+
+def names(output: str) -> list[str]:
+    """The columns' names."""
+    return [part for line in output.splitlines() for part in line.split() if re.fullmatch(r"[a-z]+(_[a-z]+)+", part)]
+
+
+def test_the_cookbook_asks_every_view():
+    from deltalakedb.catalog.views import VIEWS
+
+    queries = " ".join(
+        block.text for block in build.blocks((ROOT / "docs" / "sql.md").read_text()) if block.language == "sql"
+    )
+    assert [view for view in VIEWS if not re.search(rf"\bFROM {view}\b", queries)] == []
+
+
+def test_the_line_that_an_application_changes_is_all_that_it_changes(tmp_path):
+    readme = (ROOT / "README.md").read_text()
+    section = readme.split("## Change one line", 1)[1].split("\n## ", 1)[0]
+    before, after = (block.text for block in build.blocks(section) if block.language == "python")
+    changed = [line for line in after.splitlines() if line not in before.splitlines()]
+    assert len(changed) <= 2  # the import, and where the table is
+    write = "import pyarrow as pa\nfrom deltalake import write_deltalake\n"
+    write += "rows = pa.table({'day': ['2024-03-01', '2024-03-02'], 'amount': [1.0, 2.0]})\n"
+    write += "write_deltalake('lake/orders', rows, partition_by=['day'])"
+    outputs = [
+        output
+        for _, _, output in build.run_page(
+            f"```python\n{write}\n```\n```python\n{before}```\n"
+            f"```bash\ndeltalakedb import lake/orders\nmv lake/orders/_delta_log gone\n```\n```python\n{after}```\n",
+            tmp_path,
+        )
+    ]
+    assert outputs[1] == outputs[3] != "\n"
+
+
 def test_the_command_reference_is_that_of_the_commands():
     assert (ROOT / "docs" / "cli.md").read_text() == build.command_reference(), "Run `make docs`."
 

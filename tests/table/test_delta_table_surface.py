@@ -1,5 +1,6 @@
 """Every public name of `deltalake.DeltaTable` is there: it answers, or says why it does not."""
 
+import copy
 import inspect
 import pickle
 import warnings
@@ -118,6 +119,13 @@ def test_tables_are_equal_that_are_one_table_at_one_version(catalog, sqlite_url)
     assert table != "t"
     with pytest.raises(TypeError, match="unhashable"):
         hash(table)
+
+
+def test_a_copy_goes_its_own_way(catalog, sqlite_url):
+    table = copy.copy(DeltaTable(sqlite_url, table_id="t"))  # the original is gone, its database is not
+    other = copy.copy(table)
+    other.load_as_version(0)
+    assert (table.count(), other.count()) == (2, 1)
 
 
 def test_a_table_is_not_pickled_with_the_password_of_its_database(catalog):

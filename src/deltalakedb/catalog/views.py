@@ -27,7 +27,7 @@ _ACTIVE = """
 
 _COMMITTED = "JOIN delta_tables t ON t.table_id = c.table_id AND c.version <= t.version"
 
-_VIEWS = {
+VIEWS = {
     # How large is each table, and how much of it is small files or has deletion vectors?
     "lake_tables": """
     SELECT t.table_id, t.location, t.first_version, t.version,
@@ -98,5 +98,5 @@ def create_views(connection: Connection) -> None:
         "last_commit": _TIME[name].format("l.last"),
         "since": _SINCE_HOURS[name].format("l.last"),
     }
-    for view, query in _VIEWS.items():
+    for view, query in VIEWS.items():
         connection.exec_driver_sql(f"CREATE VIEW {view} AS{query.format(**texts)}")

@@ -43,8 +43,6 @@ class DeltaTable(MetadataTable):
         CatalogError: the database refuses.
     """
 
-    _owner: DeltaTable | None = None
-
     def scan(
         self,
         where: Where | None = None,
@@ -249,9 +247,7 @@ class DeltaTable(MetadataTable):
 
     def _pinned(self) -> DeltaTable:
         """Returns the table as it is open now: engines ask later, when this object may have moved on."""
-        pinned = copy(self)
-        pinned._owner = self  # whose end closes the database
-        return pinned
+        return copy(self)
 
     def _scan_for_engines(
         self, where: pc.Expression | None, columns: Sequence[str] | None, expression: pc.Expression | None

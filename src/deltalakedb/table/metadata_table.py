@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from itertools import chain
 from os import PathLike
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from ..catalog.database import Database
 from ..catalog.snapshot import Snapshot, with_deletion_vector
@@ -278,6 +278,11 @@ class MetadataTable(ReadOnly):
         return isinstance(other, MetadataTable) and self._identity() == other._identity()
 
     __hash__ = None  # type: ignore[assignment]  # it moves, as delta-rs' does
+
+    def __copy__(self) -> Self:
+        twin = object.__new__(type(self))
+        twin.__dict__ |= self.__dict__ | {"_owner": self}  # whose end closes the database
+        return twin
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
