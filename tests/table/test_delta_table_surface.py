@@ -121,7 +121,8 @@ def test_tables_are_equal_that_are_one_table_at_one_version(catalog, sqlite_url)
         hash(table)
 
 
-def test_a_copy_goes_its_own_way(catalog, sqlite_url):
+@pytest.mark.usefixtures("catalog")
+def test_a_copy_goes_its_own_way(sqlite_url):
     table = copy.copy(DeltaTable(sqlite_url, table_id="t"))  # the original is gone, its database is not
     other = copy.copy(table)
     other.load_as_version(0)
