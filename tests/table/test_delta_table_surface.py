@@ -132,3 +132,13 @@ def test_a_copy_goes_its_own_way(sqlite_url):
 def test_a_table_is_not_pickled_with_the_password_of_its_database(catalog):
     with pytest.raises(TypeError, match="cannot pickle DeltaTable"):
         pickle.dumps(catalog.table("t"))
+
+
+def test_slips_are_told_apart_from_tables_that_are_not_there(catalog):
+    with pytest.raises(errors.ArgumentError, match="the id is missing") as caught:
+        DeltaTable("/lake/orders")
+    assert "table_id='orders'" in caught.value.hint
+    with pytest.raises(TypeError, match=r"list of names, not a text: \['id'\]"):
+        catalog.table("t").scan(columns="id")
+    with pytest.raises(TypeError, match="cannot be interpreted as an integer"):
+        catalog.table("t").history("newest")

@@ -66,6 +66,8 @@ class DeltaTable(MetadataTable):
         """
         if _is_names(where):  # delta-rs has the columns first
             where, columns = None, where if columns is None else columns
+        if isinstance(columns, str):
+            raise TypeError(f"columns is a list of names, not a text: [{columns!r}]")
         if predicate is not None:
             if where is not None:
                 raise ArgumentError("`where` and `predicate` are two names of one thing; pass one of them.")

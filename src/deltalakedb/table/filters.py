@@ -87,6 +87,18 @@ def normalized(filters: Any, known: Sequence[str]) -> str | list[Conjunction] | 
     return conjunctions
 
 
+def check_columns(filters: Any, known: Sequence[str]) -> None:
+    """Raises FilterError for tuples on columns that aren't there, in the words that delta-rs has for `partitions`."""
+    if not filters or isinstance(filters, str):
+        return
+    unknown = {literal[0] for each in _conjunctions(filters) for literal in each} - set(known)
+    if unknown:
+        raise FilterError(
+            f"Filters include columns that are not in table schema: {json.dumps(sorted(unknown), ensure_ascii=False)}",
+            f"Its columns are {', '.join(known)}.",
+        )
+
+
 def _check(literal: Literal, known: Sequence[str]) -> None:
     name, operator, value = literal
     if operator not in (_OF_MANY if isinstance(value, list) else _OF_ONE):

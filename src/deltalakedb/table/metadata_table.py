@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import chain
+from operator import index
 from os import PathLike
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
@@ -58,7 +59,7 @@ class MetadataTable(ReadOnly):
         self,
         database: Any,
         *,
-        table_id: str,
+        table_id: str | None = None,
         version: int | None = None,
         timestamp: str | datetime | None = None,
         storage_options: dict[str, str] | None = None,
@@ -67,6 +68,11 @@ class MetadataTable(ReadOnly):
         skip_stats: bool = False,
     ) -> None:
         _warn_of(without_files=without_files, log_buffer_size=log_buffer_size is not None, skip_stats=skip_stats)
+        if table_id is None:
+            raise ArgumentError(
+                "A table is opened by its catalog and its table id; the id is missing.",
+                "DeltaTable('sqlite:///catalog.db', table_id='orders'). `deltalakedb migration-status` lists the ids.",
+            )
         if version is not None and timestamp is not None:
             raise ArgumentError("A table is opened at a version or at a timestamp, not at both.")
         if version is not None and not isinstance(version, int):
@@ -164,7 +170,7 @@ class MetadataTable(ReadOnly):
         """Returns what writers noted of each commit, and its version, the newest first; `limit` is their number."""
         from . import facts
 
-        if limit is not None and limit < 0:
+        if limit is not None and index(limit) < 0:
             raise OverflowError("can't convert negative int to unsigned")
         with self._opened.snapshot() as snapshot:
             return [facts.commit(row) for row in snapshot.commits(limit, noted=True)]
@@ -223,6 +229,7 @@ class MetadataTable(ReadOnly):
         from . import listing
 
         given = filter_forms.merged("partition_filters", partition_filters, file_pruning_predicate)
+        filter_forms.check_columns(given, [field.name for field in self.schema().fields])
         with self._picking(self._normalized(given)) as (snapshot, condition):
             return listing.distinct_partitions(self._opened, snapshot, condition)
 
