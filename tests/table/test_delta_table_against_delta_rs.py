@@ -4,15 +4,17 @@ Where the two differ on purpose, a test below says how.
 """
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import deltalake
 import pyarrow as pa
 import pytest
+from deltalake.exceptions import DeltaError
 
 from tests.support.shared_tables import SharedTable, shared_params, shared_tables
-from tests.table.catalogs import by_delta_rs, opened, versions_of
+from tests.table.catalogs import by_delta_rs, imported, opened, versions_of
 
 STRUCT_STATS_ONLY = "drs/delta-1.2.1-only-struct-stats"
 """Its checkpoint has statistics as structs alone: delta-rs shows none, SQL has what they say."""
@@ -168,6 +170,34 @@ def test_deletion_vectors(shared):
 def test_transaction_version(shared):
     apps = [*shared.expected["transactions"], "nobody"]
     at_every_version(shared, lambda table, _: [table.transaction_version(app) for app in apps])
+
+
+@pytest.mark.parametrize("shared", OPENED)
+def test_versions_that_are_not_there(shared):
+    # Below the floor delta-rs goes on in spite of a gap, or says that there is no table.
+    for version in (shared.expected["version"] + 1, shared.expected["first_version"] - 1):
+        error = DeltaError if version >= 0 else OverflowError
+        with pytest.raises(error):
+            imported(shared).table(shared.name, version=version)
+        if version != shared.expected["first_version"] - 1 or version < 0:
+            with pytest.raises(error):
+                deltalake.DeltaTable(shared.location, version=version)
+
+
+@pytest.mark.parametrize("shared", OPENED)
+def test_times(shared):
+    first, last = shared.expected["first_version"], shared.expected["version"]
+    commits = [Path(shared.location, "_delta_log", f"{version:020}.json") for version in range(first, last + 1)]
+    if shared.name in ODD_HISTORY or not all(path.is_file() for path in commits):
+        pytest.skip("delta-rs begins with the first commit that has a file")
+    if any("inCommitTimestamp" in path.read_text() for path in commits):
+        pytest.skip("delta-rs goes by the times of files alone")
+    theirs, ours = deltalake.DeltaTable(shared.location), imported(shared).table(shared.name)
+    times = {datetime.fromtimestamp(int(path.stat().st_mtime), UTC) for path in commits[-8:]}
+    for time in [datetime(1999, 1, 1, tzinfo=UTC), *sorted(times), datetime(2999, 1, 1, tzinfo=UTC)]:
+        theirs.load_as_version(time)
+        ours.load_as_version(time)
+        assert ours.version() == theirs.version(), time
 
 
 def test_some_tables_are_compared():
