@@ -44,7 +44,7 @@ def written(tmp_path, sqlite_url, *actions) -> DeltaTable:
 )
 def test_a_deletion_vector_is_found_from_anywhere(vector, where):
     vector |= {"sizeInBytes": 40, "cardinality": 6}
-    found = json.loads(mini_log._vector(ROOT, json.dumps(vector)))
+    found = json.loads(mini_log.absolute_vector(ROOT, json.dumps(vector)))
     assert found["pathOrInlineDv"] == (where or vector["pathOrInlineDv"])
     assert found["storageType"] == ("p" if where else "i")
     assert {name: found.get(name) for name in ("offset", "sizeInBytes", "cardinality")} == {

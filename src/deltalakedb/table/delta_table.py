@@ -242,10 +242,17 @@ class DeltaTable(MetadataTable):
         expression: pc.Expression | None = None,
     ) -> pa.RecordBatchReader:
         """Returns the rows of the files that `where` leaves, those that the other conditions leave."""
-        from . import scan
+        from . import far, scan
 
         table = self._by_delta_rs(where)
-        return scan.stream(table, self._arrow_schema(), columns=columns, predicate=predicate, expression=expression)
+        return scan.stream(
+            table,
+            self._arrow_schema(),
+            columns=columns,
+            predicate=predicate,
+            expression=expression,
+            beside=far.neighbour(self._opened, self._storage_options),
+        )
 
     def _pinned(self) -> DeltaTable:
         """Returns the table as it is open now: engines ask later, when this object may have moved on."""

@@ -140,7 +140,9 @@ def arrow_types(opened: Opened) -> dict[str, pa.DataType]:
 
 
 def file_uris(opened: Opened, snapshot: Snapshot, where: ColumnElement[bool] | None) -> list[str]:
-    """Returns where the active files are: local paths, or URIs that are not encoded."""
+    """Returns where the active files are: local paths, or URIs as delta-rs writes them."""
     paths = listed(snapshot, ["path"], where)["path"]
+    if not opened.root.is_local:
+        return [opened.root.listed(path) for path in paths.to_pylist()]
     found: list[str] = list(chain.from_iterable(opened.root.files(piece).to_pylist() for piece in paths.chunks))
     return found

@@ -48,7 +48,8 @@ class Root:
     @property
     def uri(self) -> str:
         """The folder as a URI with a slash at its end, as delta-rs gives it."""
-        return f"file://{quote(self.plain, safe=_AS_RUST)}/" if self.is_local else f"{self.plain}/"
+        scheme, _, rest = self.plain.partition("://") if not self.is_local else ("file", "", self.plain)
+        return f"{scheme}://{quote(rest, safe=_AS_RUST)}/"
 
     def file(self, path: str) -> str:
         """Returns where the file of a path in the log is: a local path, or a URI that is not encoded.
@@ -66,6 +67,16 @@ class Root:
         if inside in ("", ".", "..") or inside.startswith(("../", "/")) or "\0" in inside:
             raise FileOutsideTableError(f"A path in the log leads out of the table's folder: {path!r}")
         return f"{self.plain}/{inside}"
+
+    def listed(self, path: str) -> str:
+        """Returns the same as delta-rs lists it for a table in an object store: a key's own % is not encoded again."""
+        file = self.file(path)
+        if _SCHEME.match(path):
+            return url_of(file)
+        root = f"{self.plain}/"
+        scheme, _, rest = file.partition("://")
+        listed = quote(file.removeprefix(root) if file.startswith(root) else rest, safe=f"{_AS_RUST}%")
+        return f"{self.uri}{listed}" if file.startswith(root) else f"{scheme}://{listed}"
 
     def url(self, path: str) -> str:
         """Returns the same as an absolute, encoded URL: what an engine can be given whatever its table's folder is."""
@@ -92,7 +103,8 @@ class Root:
 @lru_cache(maxsize=256)
 def _root(location: str) -> Root:
     if "://" in location:
-        return Root(location.rstrip("/"), is_local=False)
+        scheme, _, rest = location.partition("://")
+        return Root(f"{scheme}://{unquote(rest).rstrip('/')}", is_local=False)
     return Root(os.path.realpath(location).rstrip("/"), is_local=True)
 
 

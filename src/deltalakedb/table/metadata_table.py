@@ -249,11 +249,13 @@ class MetadataTable(ReadOnly):
 
     def deletion_vectors(self) -> ArroReader:
         """Returns `filepath` and `selection_vector` (true: the row is there) for each file with a deletion vector."""
-        from . import mini_log
+        from . import far, mini_log
 
         with self._opened.snapshot() as snapshot:
-            pieces = snapshot.file_columns(mini_log.COLUMNS, with_deletion_vector())
-            table = mini_log.delta_table(self._opened, chain.from_iterable(pieces), self._storage_options)
+            files = chain.from_iterable(snapshot.file_columns(mini_log.COLUMNS, with_deletion_vector()))
+            if not self._opened.root.is_local:
+                return far.deletion_vectors(self._opened, files, self._storage_options)
+            table = mini_log.delta_table(self._opened, files, self._storage_options)
         return table.deletion_vectors()
 
     def tombstones(self) -> pa.Table:

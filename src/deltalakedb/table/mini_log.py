@@ -103,10 +103,10 @@ def _adds(root: Root, files: Iterable[tuple[Any, ...]]) -> Iterator[str]:
 def _deleted(root: Root, vector: str, records: int | None) -> str:
     # The number of rows is what a selection vector's length comes from.
     stats = "" if records is None else f',"stats":"{{\\"numRecords\\":{records}}}"'
-    return f',"deletionVector":{_vector(root, vector)}{stats}'
+    return f',"deletionVector":{absolute_vector(root, vector)}{stats}'
 
 
-def _vector(root: Root, text: str) -> str:
+def absolute_vector(root: Root, text: str) -> str:
     """Returns a deletion vector's descriptor whose file can be found from anywhere.
 
     PROTOCOL.md, "Deletion Vector Descriptor Schema": `u` names a file below the table's folder, by a prefix and a

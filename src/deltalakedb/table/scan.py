@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from . import far
 from .exceptions import FilterError, ReadError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def stream(
     columns: Sequence[str] | None = None,
     predicate: str | None = None,
     expression: pc.Expression | None = None,
+    beside: deltalake.DeltaTable | None = None,
 ) -> pa.RecordBatchReader:
     """Returns a table's rows as they are asked for, in no order.
 
@@ -30,6 +32,7 @@ def stream(
         columns: the wanted ones, in this order; None for all.
         predicate: SQL that every row fulfils, in the engine's dialect.
         expression: what every row fulfils, too.
+        beside: a table in the bucket of the files (far.py); None where they are local.
 
     Raises:
         FilterError: an unknown column, or a predicate that the engine doesn't understand.
@@ -47,7 +50,7 @@ def stream(
         needed += [name for name in referenced(expression, schema) if name not in needed]
     read = needed or [_narrowest(schema)]
     typed = pa.schema([schema.field(name) for name in read])
-    reader = pa.RecordBatchReader.from_batches(typed, _batches(_engine(table, read, predicate), typed))
+    reader = pa.RecordBatchReader.from_batches(typed, _batches(_engine(table, read, predicate, beside), typed))
     if expression is None and read == wanted:
         return reader
     return ds.Scanner.from_batches(reader, columns=wanted, filter=expression).to_reader()
@@ -78,11 +81,15 @@ def _narrowest(schema: pa.Schema) -> str:
     return name
 
 
-def _engine(table: deltalake.DeltaTable, columns: Sequence[str], predicate: str | None) -> pa.RecordBatchReader:
+def _engine(
+    table: deltalake.DeltaTable, columns: Sequence[str], predicate: str | None, beside: deltalake.DeltaTable | None
+) -> pa.RecordBatchReader:
     import pyarrow as pa
     from deltalake.exceptions import DeltaError
 
     try:
+        if beside is not None:
+            return pa.RecordBatchReader.from_stream(far.query(table, beside, columns, predicate))
         return pa.RecordBatchReader.from_stream(table.scan(columns=list(columns), predicate=predicate))
     except DeltaError as error:
         kind = ReadError if predicate is None else FilterError
