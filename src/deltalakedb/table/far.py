@@ -18,7 +18,7 @@ import msgspec
 
 from ..log.store import open_store
 from . import mini_log
-from .exceptions import UnsupportedTableError, in_both_trees
+from .exceptions import UnsupportedTableError
 from .opened import Opened
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def _opened(
     import deltalake
     from deltalake.exceptions import DeltaError
 
+    reason = ""
     for version in versions:
         try:
             return deltalake.DeltaTable(uri, version=version, storage_options=dict(options) or None)
