@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
@@ -10,9 +11,11 @@ from typing import Self
 from .catalog import registry
 from .catalog.database import DEFAULT_URL, Database
 from .catalog.registry import TableEntry
+from .migrate.export import ExportReport, export_table
 from .migrate.importer import DEFAULT_BATCH_SIZE, ImportReport, Listener, import_table
 from .migrate.rollback import RollbackCheck, RollbackReport, rollback, verify_rollback
 from .migrate.validate import ValidationReport, validate
+from .table.absolute import AbsolutePaths
 from .table.delta_table import DeltaTable
 from .table.indexing import index as index_columns
 
@@ -126,6 +129,30 @@ class Catalog:
             TableNotFoundError, TableBusyError: there is no such table, or it is being imported.
         """
         return rollback(self._database, table_id, storage_options=self._storage_options)
+
+    def export(
+        self,
+        table_id: str,
+        destination: str | os.PathLike[str],
+        version: int | None = None,
+        *,
+        absolute_paths: bool = False,
+    ) -> ExportReport:
+        """Writes a `_delta_log` from SQL alone: every commit that SQL has, and a checkpoint.
+
+        Args:
+            table_id: the table.
+            destination: a local folder that is not there yet.
+            version: the version to end with, by default the newest.
+            absolute_paths: whether its paths lead to the original table's files.
+
+        Raises:
+            TableNotFoundError, ImportIncompleteError: there is no such table, or its import has not completed.
+            VersionNotFoundError: SQL doesn't have the version.
+            ArgumentError, StorageError: the destination is there already, or can't be written to.
+        """
+        absolute = AbsolutePaths if absolute_paths else None
+        return export_table(self._database, table_id, destination, version=version, absolute=absolute)
 
     def table(
         self, table_id: str, *, version: int | None = None, timestamp: str | datetime | None = None

@@ -22,7 +22,7 @@ from deltalakedb.errors import (
 )
 from deltalakedb.migrate.importer import ImportReport, import_table
 from tests.support.catalogs import dump
-from tests.support.rebuild import plain, rebuild, rows_of
+from tests.support.rebuild import plain, rebuild
 from tests.support.shared_tables import SharedTable, shared_params
 
 REFUSALS: dict[str, type[LogError]] = {
@@ -156,7 +156,7 @@ def assert_only_a_failure(database: Database, shared: SharedTable, error: DeltaL
 def test_every_action_of_every_commit_can_be_had_from_sql(one_database: Database, shared: SharedTable):
     report = imported(one_database, shared)
     with one_database.reading() as connection:
-        rebuilt = rebuild(*rows_of(snapshot(connection, registry.readable(connection, shared.name))))
+        rebuilt = rebuild(snapshot(connection, registry.readable(connection, shared.name)))
     has_checkpoint = report.first_version > 0 or not any_commit(shared, 0)
     for version in range(report.first_version, report.version + 1):
         written = commit(shared, version)

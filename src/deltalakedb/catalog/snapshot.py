@@ -77,6 +77,11 @@ def _ended_after(version: int) -> ColumnElement[bool]:
     return and_(delta_files.c.removed_version > version, delta_files.c.added_version <= version)
 
 
+def place_of(connection: Connection) -> ColumnElement[int]:
+    """Returns the expression for where a row of `delta_files` is among those of its version."""
+    return literal_column(_PLACES.get(connection.dialect.name, "0"), BigInteger).label("place")
+
+
 def _asks_for_keys(where: ColumnElement[bool]) -> bool:
     """Whether a condition names single files, whose index SQLite is to take; else it is asked of every file."""
     return any(each is delta_files.c.key_hash for each in visitors.iterate(where))
@@ -125,7 +130,7 @@ class Snapshot:
         A tuple has the named columns, then the file's version and its row's place, by which a listing is in the order
         of the log: the newest version first, and within a version as its commit has them.
         """
-        columns = [*(delta_files.c[name] for name in names), delta_files.c.added_version, self._place()]
+        columns = [*(delta_files.c[name] for name in names), delta_files.c.added_version, place_of(self.connection)]
         query = self._active(columns, where)
         # Straight from the driver: rows of SQLAlchemy's own took a quarter more time.
         with self.connection.execute(query) as result:
@@ -203,6 +208,21 @@ class Snapshot:
 
     def tombstones(self) -> list[FileLifetime]:
         """Returns the removed files, the last removed first: each key's newest removal, unless it was added again."""
+        query = self._tombstones().order_by(delta_files.c.removed_version.desc(), delta_files.c.path)
+        return [FileLifetime._make(row) for row in self.connection.execute(query)]
+
+    def removals(self, since_ms: float | None = None) -> Iterator[FileLifetime]:
+        """Yields those tombstones that a remove action made, in no order; rows arrive as they are asked for.
+
+        Args:
+            since_ms: only those deleted then or later, in milliseconds since the epoch.
+        """
+        query = self._tombstones().where(delta_files.c.removal.is_not(None))
+        if since_ms is not None:
+            query = query.where(delta_files.c.deletion_timestamp >= int(since_ms))
+        return self._lifetimes(query)
+
+    def _tombstones(self) -> Select[Any]:
         later = delta_files.alias("later")
         again = (
             select(later.c.table_id)
@@ -222,12 +242,7 @@ class Snapshot:
             .exists()
         )
         columns = [delta_files.c[name] for name in FileLifetime._fields]
-        query = (
-            select(*columns)
-            .where(self._own(delta_files), delta_files.c.removed_version <= self.version, ~again)
-            .order_by(delta_files.c.removed_version.desc(), delta_files.c.path)
-        )
-        return [FileLifetime._make(row) for row in self.connection.execute(query)]
+        return select(*columns).where(self._own(delta_files), delta_files.c.removed_version <= self.version, ~again)
 
     def _active(self, columns: Sequence[Any], where: ColumnElement[bool] | None = None) -> Select[Any]:
         own, live = self._own(delta_files), _live_until(self.version)
@@ -241,10 +256,6 @@ class Snapshot:
         with self.connection.execute(query, execution_options={"yield_per": _PAGE}) as result:
             for row in result:
                 yield FileLifetime._make(row)
-
-    def _place(self) -> ColumnElement[int]:
-        expression = _PLACES.get(self.connection.dialect.name, "0")
-        return literal_column(expression, BigInteger).label("place")
 
     def _own(self, table: Any) -> ColumnElement[bool]:
         return table.c.table_id == self.entry.table_id  # type: ignore[no-any-return]

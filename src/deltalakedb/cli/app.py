@@ -39,6 +39,7 @@ _COMMANDS = {
     "files": "files",
     "history": "history",
     "index": "index",
+    "export": "export",
     "verify-rollback": "verify_rollback",
     "rollback": "rollback",
     "demo": "demo",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from ..catalog.registry import now
 from ..catalog.snapshot import Snapshot
+from ..log.interval import interval_ms
 from ..rows import CommitRow, TransactionRow
 from .opened import Opened
 
@@ -61,24 +61,3 @@ def _is_expired(opened: Opened, row: TransactionRow) -> bool:
     if retention is None or row.last_updated is None:
         return False
     return row.last_updated < now().timestamp() * 1000 - retention
-
-
-_UNIT_MS = {
-    "nanosecond": 1e-6,
-    "microsecond": 1e-3,
-    "millisecond": 1,
-    "second": 1000,
-    "minute": 60_000,
-    "hour": 3_600_000,
-    "day": 86_400_000,
-    "week": 7 * 86_400_000,
-}
-_PART = re.compile(r"(\d+)\s+([a-z]+?)s?(?=\s|$)")
-
-
-def interval_ms(text: str | None) -> float | None:
-    """Returns an interval such as `interval 30 days` in milliseconds; None where there is none or it is no interval."""
-    parts = _PART.findall((text or "").lower())
-    if not parts or any(unit not in _UNIT_MS for _, unit in parts):
-        return None
-    return sum(int(count) * _UNIT_MS[unit] for count, unit in parts)

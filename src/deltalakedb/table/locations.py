@@ -51,13 +51,18 @@ class Root:
         scheme, _, rest = self.plain.partition("://") if not self.is_local else ("file", "", self.plain)
         return f"{scheme}://{quote(rest, safe=_AS_RUST)}/"
 
+    @staticmethod
+    def is_absolute(path: str) -> bool:
+        """Tells whether a path in the log is a URI of its own."""
+        return _SCHEME.match(path) is not None
+
     def file(self, path: str) -> str:
         """Returns where the file of a path in the log is: a local path, or a URI that is not encoded.
 
         Raises:
             FileOutsideTableError: a relative path that leads out of the folder.
         """
-        if _SCHEME.match(path):
+        if self.is_absolute(path):
             return _of_uri(path)
         decoded = unquote(path)
         if path.startswith("/"):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ...migrate.assess import Assessment
     from ...migrate.batch import BatchReport
     from ...migrate.discover import FoundTable
+    from ...migrate.export import ExportReport
     from ...migrate.importer import ImportReport
     from ...migrate.rollback import RollbackCheck, RollbackReport
     from ...migrate.validate import ValidationReport
@@ -62,6 +63,10 @@ class Output(ABC):
     @abstractmethod
     def rolled_back(self, report: RollbackReport) -> None:
         """Prints what a rollback deleted, or would delete."""
+
+    @abstractmethod
+    def exported(self, report: ExportReport) -> None:
+        """Prints what an export wrote."""
 
     @abstractmethod
     def synced(self, report: SyncReport) -> None:

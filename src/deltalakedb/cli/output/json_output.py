@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ...migrate.assess import Assessment
     from ...migrate.batch import BatchReport
     from ...migrate.discover import FoundTable
+    from ...migrate.export import ExportReport
     from ...migrate.importer import ImportReport
     from ...migrate.rollback import RollbackCheck, RollbackReport
     from ...migrate.validate import ValidationReport
@@ -64,6 +65,18 @@ _DIFFERENCE = ("version", "kind", "path", "expected", "actual")
 _OPERATION = ("name", "file_based_seconds", "sql_seconds", "speedup")
 _CHECK = ("name", "ok", "detail")
 _ROLLBACK = ("table_id", "location", "status", "deleted", "opened_version", "duration_seconds")
+_EXPORT = (
+    "table_id",
+    "location",
+    "destination",
+    "first_version",
+    "version",
+    "commits",
+    "files",
+    "checkpoint_versions",
+    "absolute_paths",
+    "duration_seconds",
+)
 _IN_MEMORY = 64 << 20
 
 
@@ -117,6 +130,9 @@ class JsonOutput(Output):
 
     def rolled_back(self, report: RollbackReport) -> None:
         _print(_pick(report, _ROLLBACK))
+
+    def exported(self, report: ExportReport) -> None:
+        _print(_pick(report, _EXPORT))
 
     def synced(self, report: SyncReport) -> None:
         tables = [_synced(table) for table in report.tables]

@@ -16,6 +16,7 @@ from .layout import card, cell, fact, line, mark, show, table, title
 if TYPE_CHECKING:
     from ...migrate.assess import Assessment
     from ...migrate.batch import BatchReport
+    from ...migrate.export import ExportReport
     from ...migrate.importer import ImportReport
     from ...migrate.rollback import RollbackReport
     from ...migrate.validate import Difference, ValidationReport
@@ -247,3 +248,17 @@ def rolled_back(console: Console, report: RollbackReport) -> None:
     if report.opened_version is not None:
         facts.append(("log", f"opens at version {report.opened_version:,} without the catalog"))
     card(console, head, facts)
+
+
+# ---- export
+
+
+def exported(console: Console, report: ExportReport) -> None:
+    """Prints what an export wrote."""
+    facts = [
+        ("versions", f"{versions(report.first_version, report.version)} ({plural(report.commits, 'commit')})"),
+        ("files", f"{report.files:,} active at version {report.version:,}"),
+        ("destination", report.destination),
+        ("data", report.location if report.absolute_paths else "belongs beside the log, where it was"),
+    ]
+    card(console, title("ok", report.table_id, f"exported in {duration(report.duration_seconds)}"), facts)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ...migrate.assess import Assessment
     from ...migrate.batch import BatchReport
     from ...migrate.discover import FoundTable
+    from ...migrate.export import ExportReport
     from ...migrate.importer import ImportReport
     from ...migrate.rollback import RollbackCheck, RollbackReport
     from ...migrate.validate import ValidationReport
@@ -79,6 +80,9 @@ class TextOutput(Output):
 
     def rolled_back(self, report: RollbackReport) -> None:
         reports.rolled_back(stdout(), report)
+
+    def exported(self, report: ExportReport) -> None:
+        reports.exported(stdout(), report)
 
     def synced(self, report: SyncReport) -> None:
         reports.synced(stdout(), report)

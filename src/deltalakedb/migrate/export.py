@@ -1,0 +1,130 @@
+"""SQL → a `_delta_log`, at a place where nothing is."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from ..catalog import registry
+from ..catalog.database import Database
+from ..catalog.history import commit_rows
+from ..catalog.registry import TableEntry
+from ..catalog.snapshot import Snapshot, snapshot
+from ..log.path import commit_name
+from .export_actions import Action, Paths, actions_of, floor_actions_of, to_line
+from .export_folder import local_destination, new_log_folder
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """What an export wrote. `files` are those that are active at `version`; the checkpoints' versions ascend."""
+
+    table_id: str
+    location: str
+    destination: str
+    version: int
+    first_version: int
+    commits: int
+    files: int
+    checkpoint_versions: tuple[int, ...]
+    absolute_paths: bool
+    duration_seconds: float
+
+
+PathsOf = Callable[[str], Paths]
+"""Returns what turns the paths of a table at a location into absolute ones."""
+
+
+def export_table(
+    database: Database,
+    table_id: str,
+    destination: str | os.PathLike[str],
+    *,
+    version: int | None = None,
+    absolute: PathsOf | None = None,
+) -> ExportReport:
+    """Writes a log with everything that SQL has of a table up to a version, by default its newest.
+
+    Every commit is there with all its actions, and a checkpoint of the version. Where SQL's history begins with a
+    checkpoint, so does the log: the commit of that version then holds only what is certainly its own.
+    Each commit's file has the time that the original's had, by which engines travel in time.
+
+    Memory doesn't grow with the table. The destination appears at the end, whole; nothing else is touched.
+
+    Args:
+        database: where the catalog is.
+        table_id: the table.
+        destination: a folder that is not there yet; `_delta_log` is made in it.
+        version: the version.
+        absolute: what makes paths absolute, so that the new table reads the original's files.
+
+    Raises:
+        TableNotFoundError, ImportIncompleteError: there is no such table, or its import has not completed.
+        VersionNotFoundError: SQL doesn't have the version.
+        ArgumentError: the destination is there already, or not on this machine.
+        StorageError: it can't be written to.
+    """
+    begun = time.perf_counter()
+    table = local_destination(destination)
+    with database.reading() as connection:
+        entry = registry.readable(connection, table_id)
+        state = snapshot(connection, entry, version)
+        paths = None if absolute is None else absolute(entry.location)
+        with new_log_folder(table) as folder:
+            floor, checkpoints, commits = _write(connection, state, folder, paths)
+        files = state.count()[0]
+    return ExportReport(
+        table_id=table_id,
+        location=entry.location,
+        destination=str(table),
+        version=state.version,
+        first_version=floor,
+        commits=commits,
+        files=files,
+        checkpoint_versions=checkpoints,
+        absolute_paths=paths is not None,
+        duration_seconds=time.perf_counter() - begun,
+    )
+
+
+def _write(
+    connection: Connection, state: Snapshot, folder: Path, paths: Paths | None
+) -> tuple[int, tuple[int, ...], int]:
+    from .export_checkpoint import last_checkpoint, write_checkpoint
+
+    entry, newest = state.entry, state.version
+    floor = entry.first_version
+    has_commit = _has_commit(connection, entry, floor)
+    from_checkpoint = floor > 0 or not has_commit
+    checkpoints = []
+    if from_checkpoint:
+        checkpoints.append(write_checkpoint(snapshot(connection, entry, floor), folder, paths, whole=True))
+    commits = 0
+    with closing(commit_rows(connection, entry, floor if has_commit else floor + 1, newest)) as history:
+        for rows in history:
+            at_floor = from_checkpoint and rows.commit.version == floor
+            actions = floor_actions_of(rows, paths) if at_floor else actions_of(rows, paths)
+            _write_commit(folder / commit_name(rows.commit.version), actions, rows.commit.file_timestamp)
+            commits += 1
+    if not checkpoints or checkpoints[0].version < newest:
+        checkpoints.append(write_checkpoint(state, folder, paths, whole=False))
+    (folder / "_last_checkpoint").write_bytes(last_checkpoint(checkpoints[-1]))
+    return floor, tuple(checkpoint.version for checkpoint in checkpoints), commits
+
+
+def _has_commit(connection: Connection, entry: TableEntry, version: int) -> bool:
+    newest = snapshot(connection, entry, version).commits(limit=1)
+    return bool(newest) and newest[0].version == version
+
+
+def _write_commit(path: Path, actions: Iterable[Action], modified_ms: int) -> None:
+    with path.open("wb") as file:
+        for action in actions:
+            file.write(to_line(action))
+    os.utime(path, ns=(modified_ms * 1_000_000,) * 2)
