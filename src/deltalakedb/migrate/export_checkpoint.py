@@ -23,7 +23,7 @@ from ..errors import CatalogError
 from ..log.interval import interval_ms
 from .export_actions import Action, Paths, add_action, named_action, relocated, remove_action
 
-_ROWS_PER_GROUP = 50_000
+_ROWS_PER_GROUP = 20_000
 _WEEK_MS = 7 * 86_400_000
 _T = TypeVar("_T")
 
@@ -92,7 +92,8 @@ def write_checkpoint(snapshot: Snapshot, folder: Path, paths: Paths | None, *, w
     schema = state.schema()
     with pq.ParquetWriter(path, schema, compression="snappy") as writer:
         for chunk in _chunks(state.actions()):
-            writer.write_batch(_batch(chunk, schema))
+            # Not write_batch, which keeps a million rows in memory before it writes a row group.
+            writer.write_table(pa.Table.from_batches([_batch(chunk, schema)]))
             count += len(chunk)
             adds += sum("add" in action for action in chunk)
     return Checkpoint(path, snapshot.version, count, adds)
