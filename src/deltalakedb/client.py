@@ -12,7 +12,7 @@ from .catalog import registry
 from .catalog.database import DEFAULT_URL, Database
 from .catalog.registry import TableEntry
 from .migrate.export import ExportReport, export_table
-from .migrate.importer import DEFAULT_BATCH_SIZE, ImportReport, Listener, import_table
+from .migrate.importer import ImportReport, Listener, import_table
 from .migrate.rollback import RollbackCheck, RollbackReport, rollback, verify_rollback
 from .migrate.validate import ValidationReport, validate
 from .table.absolute import AbsolutePaths
@@ -53,7 +53,7 @@ class Catalog:
         location: str,
         table_id: str | None = None,
         *,
-        batch_size: int = DEFAULT_BATCH_SIZE,
+        batch_size: int | None = None,
         resume: bool = False,
         listener: Listener | None = None,
         storage_options: Mapping[str, str] | None = None,

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -9,8 +10,10 @@ import pytest
 
 from deltalakedb.catalog.database import Database
 from deltalakedb.errors import CorruptLogError, DeltaLakeDBError
-from deltalakedb.migrate import ahead
-from deltalakedb.migrate.importer import import_table
+from deltalakedb.log.path import LogFile, LogFileKind
+from deltalakedb.log.segment import Checkpoint, LogSegment
+from deltalakedb.migrate import ahead, importer
+from deltalakedb.migrate.importer import Progress, import_table
 from tests.support.catalogs import MOMENTS, dump
 from tests.support.logs import LogBuilder, add, cdc, commit_info, domain, metadata, protocol, remove, txn
 
@@ -36,7 +39,7 @@ def always(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
             super().__init__(*args, **options)
             started.append(self)
 
-    monkeypatch.setattr(ahead, "AHEAD_FROM_BYTES", 0)
+    monkeypatch.setattr(ahead, "LARGE_FROM_BYTES", 0)
     monkeypatch.setattr(ahead, "_processors", lambda: 2)
     monkeypatch.setattr(ahead.subprocess, "Popen", Noted)
     return started
@@ -52,14 +55,25 @@ def test_the_rows_are_the_same(database: Database, database_url: str, log: LogBu
     assert dump(database_url, "here", without=MOMENTS) == dump(database_url, "ahead", without=MOMENTS)
 
 
-def test_a_checkpoint_counts_for_more_than_its_bytes(monkeypatch: pytest.MonkeyPatch):
-    source = type("Source", (), {"segment": type("Segment", (), {"commits": (), "checkpoint": None})()})
-    monkeypatch.setattr(ahead, "_processors", lambda: 2)
-    assert not ahead._is_worth_it(source)
-    source.segment.checkpoint = type("C", (), {"files": [type("F", (), {"size": ahead.AHEAD_FROM_BYTES // 8})()]})()
-    assert ahead._is_worth_it(source)
-    monkeypatch.setattr(ahead, "_processors", lambda: 1)
-    assert not ahead._is_worth_it(source)
+def test_a_checkpoint_counts_for_more_than_its_bytes():
+    size = ahead.LARGE_FROM_BYTES // 8
+    checkpoint = Checkpoint(0, (LogFile("c", LogFileKind.CHECKPOINT, 0, size=size),))
+    assert not ahead.is_large(LogSegment(0, 0, None, ()))
+    assert ahead.is_large(LogSegment(0, 0, checkpoint, ()))
+
+
+@pytest.mark.parametrize("most", [1, 2, 5])
+def test_a_transaction_may_have_several_batches(
+    database: Database, database_url: str, log: LogBuilder, monkeypatch: pytest.MonkeyPatch, most: int
+):
+    heard: list[Progress] = []
+    monkeypatch.setattr(importer, "MOST_AT_ONCE", most)
+    import_table(database, str(log.root), "parts", batch_size=5, listener=heard.append)
+    counts = [0, *(progress.files for progress in heard)]
+    assert len(heard) > 1
+    assert all(0 <= after - before <= 5 for before, after in pairwise(counts))
+    import_table(database, str(log.root), "whole")
+    assert dump(database_url, "parts", without=MOMENTS) == dump(database_url, "whole", without=MOMENTS)
 
 
 def test_what_is_wrong_with_a_log_is_said_as_ever(database: Database, log: LogBuilder, always):
@@ -92,7 +106,7 @@ from deltalakedb.catalog.database import Database
 from deltalakedb.migrate import ahead
 from deltalakedb.migrate.importer import import_table
 
-ahead.AHEAD_FROM_BYTES = 0
+ahead.LARGE_FROM_BYTES = 0
 ahead._processors = lambda: 2
 
 def listener(progress):

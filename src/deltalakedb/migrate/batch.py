@@ -17,7 +17,7 @@ from ..errors import ArgumentError, DeltaLakeDBError, LocationNotFoundError
 from ..log.store import is_uri, open_store
 from .assess import Assessment, assess
 from .discover import FoundTable, discover
-from .importer import DEFAULT_BATCH_SIZE, ImportReport, Listener, Progress, default_table_id, import_table
+from .importer import ImportReport, Listener, Progress, default_table_id, import_table
 from .workers import Lost, run_jobs
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class TableJob:
     database_url: str
     location: str
     table_id: str
-    batch_size: int
+    batch_size: int | None
     dry_run: bool
     storage_options: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -72,7 +72,7 @@ def batch_import(
     database_url: str,
     path: str | None = None,
     *,
-    batch_size: int = DEFAULT_BATCH_SIZE,
+    batch_size: int | None = None,
     parallel: int = 1,
     exclude: Sequence[str] = (),
     from_file: str | None = None,
@@ -88,7 +88,7 @@ def batch_import(
     Args:
         database_url: where the catalog is.
         path: what to search; with `from_file` what its relative lines are below.
-        batch_size: files a transaction.
+        batch_size: files a transaction; by default 1,000, more where a log is large.
         parallel: tables at once, each in a process of its own; 1 stays in this process.
         exclude: globs on a table's id or its location below `path`; a plain word matches as a part.
         from_file: a text file with one location a line; empty lines and those that begin with # don't count.
@@ -101,9 +101,9 @@ def batch_import(
         LocationNotFoundError: `path` or `from_file` is not there.
         CatalogError: the database refuses.
     """
-    if parallel < 1 or batch_size < 1:
-        name, value = ("parallel", parallel) if parallel < 1 else ("batch size", batch_size)
-        raise ArgumentError(f"The {name} must be at least 1, not {value}")
+    for name, value in (("parallel", parallel), ("batch size", batch_size)):
+        if value is not None and value < 1:
+            raise ArgumentError(f"The {name} must be at least 1, not {value}")
     database = Database(database_url)
     options = dict(storage_options or {})
     found = _listed(path, from_file, options) if from_file is not None else _discovered(path, options)

@@ -22,13 +22,17 @@ from ..errors import ArgumentError, DeltaLakeDBError, LogError
 from ..log.reader import Log, check_opening, open_log, plan
 from ..log.segment import LogSegment
 from ..log.store import Store, is_uri, open_store
-from .ahead import reading
+from .ahead import is_large, reading
 from .feed import Batch, Ending, Read, Source
 from .sync import log_to_sync, take_in
 
 logger = logging.getLogger(__name__)
 
 DEFAULT_BATCH_SIZE = 1000
+"""Files a transaction, unless the user says otherwise or the log is large (`Dialect.large_batch`)."""
+
+MOST_AT_ONCE = 5_000
+"""Files that are in memory at once: a transaction may have more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +102,15 @@ def import_table(
     location: str,
     table_id: str | None = None,
     *,
-    batch_size: int = DEFAULT_BATCH_SIZE,
+    batch_size: int | None = None,
     resume: bool = False,
     listener: Listener | None = None,
     storage_options: Mapping[str, str] | None = None,
 ) -> ImportReport:
     """Imports every version that the log can rebuild.
 
-    Each batch of at most `batch_size` files is one transaction that also moves the watermark. A crash at any point
+    Each batch of at most `batch_size` files is one transaction that also moves the watermark (by default 1,000 files,
+    more where the log is large). A crash at any point
     leaves a state that `resume` completes to what an undisturbed import gives. On a completed table, `resume` takes
     in what the log has grown by.
 
@@ -115,7 +120,7 @@ def import_table(
         TableBusyError: another process imports it.
         CatalogError: the database refuses.
     """
-    if batch_size < 1:
+    if batch_size is not None and batch_size < 1:
         raise ArgumentError(f"The batch size must be at least 1, not {batch_size}")
     begun = time.perf_counter()
     store = open_store(location, storage_options)
@@ -138,7 +143,7 @@ class _Import:
     connection: Connection
     store: Store
     table_id: str
-    batch_size: int
+    batch_size: int | None
     listener: Listener | None
 
     @contextmanager
@@ -192,16 +197,37 @@ class _Import:
 
     def _import(self, log: Log, before: TableStatus | None) -> TableEntry:
         segment, skip = self._plan(log, before)
-        source = Source(log, segment, self.table_id, self.database.dialect, self.batch_size, skip)
+        size, per_transaction = self._sizes(segment)
         told = Told(self.table_id, segment, self.listener)
-        with reading(source) as batches:
-            for batch in batches:
-                if batch.ending is not None:
-                    return self._load_last(batch, batch.ending, log, segment)
-                with self.connection.begin():
-                    self.database.dialect.relax(self.connection)
-                    self._load(batch)
-                told.loaded(batch.files, batch.read)
+        with reading(Source(log, segment, self.table_id, self.database.dialect, size, skip)) as batches:
+            last = self._load_all(batches, per_transaction, told)
+        assert last.ending is not None
+        return self._load_last(last, last.ending, log, segment)
+
+    def _sizes(self, segment: LogSegment) -> tuple[int, int]:
+        """Returns how many files a batch has at most, and how many batches a transaction."""
+        size = self.batch_size
+        if size is None:
+            size = self.database.dialect.large_batch if is_large(segment) else DEFAULT_BATCH_SIZE
+        parts = -(-size // MOST_AT_ONCE)
+        return -(-size // parts), parts
+
+    def _load_all(self, batches: Iterator[Batch], per_transaction: int, told: Told) -> Batch:
+        """Loads all batches but the last, which it returns."""
+        for batch in batches:
+            ahead: Batch | None = batch
+            if batch.ending is not None:
+                return batch
+            loaded: list[Batch] = []
+            with self.connection.begin():
+                self.database.dialect.relax(self.connection)
+                while ahead is not None and ahead.ending is None:
+                    self._load(ahead)
+                    loaded.append(ahead)
+                    ahead = next(batches) if len(loaded) < per_transaction else None
+            told.loaded(sum(each.files for each in loaded), loaded[-1].read)
+            if ahead is not None:
+                return ahead
         raise AssertionError("feed() ends with a batch that has an ending")
 
     def _load(self, batch: Batch) -> None:

@@ -9,6 +9,7 @@ loads. The loops are those of `map`, `zip` and `struct`.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, repeat
 from struct import Struct
@@ -30,20 +31,39 @@ def binary_copy(constant: str, columns: Sequence[Column]) -> tuple[list[int], by
 
     Args:
         constant: the first field of every row.
-        columns: the other fields, column by column, at least one; all of one length.
+        columns: the other fields, column by column, at least one; all of one length, which is not 0.
     """
-    fixed = [at for at, (kind, values) in enumerate(columns) if kind is not str and None not in values]
+    # Looking for None in every column takes longer than packing: only where packing fails, or None comes first.
+    likely = [at for at, (kind, values) in enumerate(columns) if kind is not str and values[0] is not None]
+    likely = [at for at in likely if columns[at][0] is int or None not in set(columns[at][1])]  # None packs as false
+    try:
+        return _packed(constant, columns, likely)
+    except struct.error:
+        return _packed(constant, columns, [at for at in likely if None not in columns[at][1]])
+
+
+def _packed(constant: str, columns: Sequence[Column], fixed: list[int]) -> tuple[list[int], bytes]:
     others = [at for at in range(len(columns)) if at not in fixed]
     parts: list[Iterable[bytes]] = [_fixed(constant, len(columns) + 1, [columns[at] for at in fixed])]
     for at in others:
         kind, values = columns[at]
-        if kind is str and None not in values:
-            texts = [text.encode() for text in values]
+        texts = _encoded(values) if kind is str else None
+        if texts is not None:
             parts += [map(_LENGTH.pack, map(len, texts)), texts]
         else:
             field = _field_of(kind)
             parts.append([_NULL if value is None else field(value) for value in values])
     return fixed + others, b"".join((_BEGIN, *chain.from_iterable(zip(*parts, strict=False)), _END))
+
+
+def _encoded(values: Sequence[str | None]) -> list[bytes] | None:
+    """The texts in UTF-8; None where some are None."""
+    if values[0] is None:
+        return None
+    try:
+        return list(map(str.encode, values))  # type: ignore[arg-type]
+    except TypeError:
+        return None
 
 
 def _fixed(constant: str, count: int, columns: Sequence[Column]) -> Iterable[bytes]:

@@ -37,6 +37,7 @@ class PostgreSQLDialect(Dialect):
     extra = "postgresql"
     bytes_per_row = 160
     rows_per_second = 60_000
+    large_batch = 10_000
 
     def engine(self, url: URL, *, read_only: bool) -> Engine:
         connect = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_SECONDS}

@@ -42,6 +42,7 @@ class SQLiteDialect(Dialect):
     name = "sqlite"
     bytes_per_row = 190
     rows_per_second = 60_000
+    large_batch = 50_000  # each transaction writes nearly every page of the index by key anew
 
     def engine(self, url: URL, *, read_only: bool) -> Engine:
         if url.database and not url.database.startswith("file:") and read_only:

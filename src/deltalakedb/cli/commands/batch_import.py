@@ -42,7 +42,7 @@ from ..run import Run
 def command(
     run: Run,
     path: str | None,
-    batch_size: int,
+    batch_size: int | None,
     parallel: int,
     exclude: tuple[str, ...],
     from_file: str | None,

@@ -26,7 +26,7 @@ from ..run import Run
 @click.option("--resume", is_flag=True, help="Go on where an import stopped; take in what a table has grown by.")
 @options.storage
 @options.common
-def command(run: Run, path: str, table_id: str | None, batch_size: int, dry_run: bool, resume: bool) -> None:
+def command(run: Run, path: str, table_id: str | None, batch_size: int | None, dry_run: bool, resume: bool) -> None:
     """Import the log of the Delta table at PATH.
 
     Every version that the log can rebuild goes into the database. The table itself is only read.
