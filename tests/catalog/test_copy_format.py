@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deltalakedb.catalog.dialects.copy_format import binary_copy
+from deltalakedb.catalog.dialects.copy_format import BEGIN, END, binary_rows
 
 _NUMBERS = st.integers(-(2**63), 2**63 - 1)
 _TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
@@ -34,10 +34,10 @@ def test_a_server_reads_what_was_written(database_url: str):
             made = ", ".join(f"c{at} {types[kind]}" for at, (kind, _) in enumerate(columns))
             connection.execute("DROP TABLE IF EXISTS pg_temp.copied")
             connection.execute(f"CREATE TEMP TABLE copied (constant text, {made})")
-            order, data = binary_copy(constant, columns)
+            order, data = binary_rows(constant, columns)
             names = ", ".join(["constant", *(f"c{at}" for at in order)])
             with connection.cursor().copy(f"COPY copied ({names}) FROM STDIN (FORMAT BINARY)") as copy:
-                copy.write(data)
+                copy.write(BEGIN + data + END)
             found = connection.execute("SELECT * FROM copied").fetchall()
             assert found == [(constant, *row) for row in zip(*(values for _, values in columns), strict=True)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Table
@@ -28,11 +28,32 @@ def append_files(connection: Connection, dialect: Dialect, table_id: str, files:
 
 
 def append_packed(
-    connection: Connection, dialect: Dialect, table_id: str, packed: Mapping[str, Packed], new: dict[int, str]
+    connection: Connection,
+    dialect: Dialect,
+    table_id: str,
+    pieces: Iterable[tuple[Mapping[str, Packed], Mapping[int, str]]],
 ) -> None:
-    """Appends rows that are packed already, by their table's name in `Rows`, and notes new partitions."""
-    for name, each in packed.items():
-        dialect.load(connection, ROW_TABLES[name], each)
+    """Appends rows that are packed already.
+
+    Args:
+        connection: the transaction.
+        dialect: the kind of database.
+        table_id: the table that owns the rows.
+        pieces: packed rows by their table's name in `Rows`, and the partitions that no earlier piece had.
+    """
+    others: list[tuple[str, Packed]] = []
+    new: dict[int, str] = {}
+
+    def files() -> Iterator[Packed]:
+        for packed, partitions_of_piece in pieces:
+            new.update(partitions_of_piece)
+            others.extend((name, each) for name, each in packed.items() if name != "files")
+            if "files" in packed:
+                yield packed["files"]
+
+    dialect.load(connection, delta_files, files())
+    for name, each in others:
+        dialect.load(connection, ROW_TABLES[name], (each,))
     partitions.note(connection, dialect, table_id, new)
 
 
@@ -41,4 +62,4 @@ def append_to(
 ) -> None:
     """Appends rows, which have the table's columns after the table id, to one SQL table."""
     if rows:
-        dialect.load(connection, table, dialect.pack(table, table_id, rows))
+        dialect.load(connection, table, (dialect.pack(table, table_id, rows),))

@@ -9,6 +9,7 @@ building 1M adds takes half the time of decoding their maps, and no value can ch
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Annotated, NamedTuple
@@ -213,3 +214,16 @@ def key_of(action: Add | Remove) -> bytes:
     """Returns the file key of a file action."""
     vector = action.deletion_vector
     return file_key(action.path, None if vector is NO_RAW else deletion_vector_id(vector))
+
+
+def keys_of(adds: Iterable[Add]) -> list[bytes]:
+    """Returns the file keys of adds: as `key_of`, in less time a file, of which there may be millions."""
+    keys, copy = [], _NO_VECTOR.copy
+    for add in adds:
+        if add.deletion_vector is NO_RAW:
+            digest = copy()
+            digest.update(add.path.encode())
+            keys.append(digest.digest())
+        else:
+            keys.append(key_of(add))
+    return keys

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, islice
 from urllib.parse import unquote
 
 import msgspec
@@ -15,6 +16,7 @@ from sqlalchemy import Connection
 
 from ..catalog import registry
 from ..catalog.database import Database
+from ..catalog.dialects.base import Packed
 from ..catalog.loading import append_packed
 from ..catalog.registry import TableEntry, TableStatus
 from ..catalog.schema import MAX_TABLE_ID, migration_status
@@ -31,8 +33,8 @@ logger = logging.getLogger(__name__)
 DEFAULT_BATCH_SIZE = 1000
 """Files a transaction, unless the user says otherwise or the log is large (`Dialect.large_batch`)."""
 
-MOST_AT_ONCE = 5_000
-"""Files that are in memory at once: a transaction may have more."""
+MOST_AT_ONCE = 500
+"""Files that are packed at once: what is decoded together should fit the processor's cache. A transaction has more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,31 +216,45 @@ class _Import:
 
     def _load_all(self, batches: Iterator[Batch], per_transaction: int, told: Told) -> Batch:
         """Loads all batches but the last, which it returns."""
-        for batch in batches:
-            ahead: Batch | None = batch
-            if batch.ending is not None:
-                return batch
-            loaded: list[Batch] = []
+        last: Batch | None = None
+
+        def all_others() -> Iterator[Batch]:
+            nonlocal last
+            for batch in batches:
+                if batch.ending is not None:
+                    last = batch
+                    return
+                yield batch
+
+        others = all_others()
+        while (first := next(others, None)) is not None:
             with self.connection.begin():
                 self.database.dialect.relax(self.connection)
-                while ahead is not None and ahead.ending is None:
-                    self._load(ahead)
-                    loaded.append(ahead)
-                    ahead = next(batches) if len(loaded) < per_transaction else None
+                loaded = self._load(chain((first,), islice(others, per_transaction - 1)))
             told.loaded(sum(each.files for each in loaded), loaded[-1].read)
-            if ahead is not None:
-                return ahead
-        raise AssertionError("feed() ends with a batch that has an ending")
+        assert last is not None
+        return last
 
-    def _load(self, batch: Batch) -> None:
-        self._move_watermark(batch)  # first: it finds out whether the table is still ours
-        append_packed(self.connection, self.database.dialect, self.table_id, batch.packed, batch.partitions)
+    def _load(self, batches: Iterable[Batch]) -> list[Batch]:
+        """Loads batches and moves the watermark; returns what was loaded, without the rows."""
+        loaded: list[Batch] = []
+
+        def packed() -> Iterator[tuple[Mapping[str, Packed], Mapping[int, str]]]:
+            for batch in batches:
+                loaded.append(batch._replace(packed={}))
+                yield batch.packed, batch.partitions
+
+        # First of all, whether the table still is ours; the row is ours, too, until the transaction ends.
+        registry.hold(self.connection, self.table_id, heartbeat_at=registry.now())
+        append_packed(self.connection, self.database.dialect, self.table_id, packed())
+        self._move_watermark(loaded)
+        return loaded
 
     def _load_last(self, batch: Batch, ending: Ending, log: Log, segment: LogSegment) -> TableEntry:
         """Loads the last batch and makes the table readable, durably: with it, all batches before are on disk."""
         self.database.dialect.harden(self.connection)
         with self.connection.begin():
-            self._load(batch)
+            self._load((batch,))
             return self._complete(ending, log, segment)
 
     def _plan(self, log: Log, before: TableStatus | None) -> tuple[LogSegment, int]:
@@ -278,14 +294,14 @@ class _Import:
             return None
         return segment if fingerprint(segment) == before.log_fingerprint else None
 
-    def _move_watermark(self, batch: Batch) -> None:
+    def _move_watermark(self, loaded: Sequence[Batch]) -> None:
         columns = migration_status.c
         registry.hold(
             self.connection,
             self.table_id,
-            rows_loaded=columns.rows_loaded + batch.rows,
-            files_processed=columns.files_processed + batch.added,
-            commits_processed=columns.commits_processed + batch.commits,
+            rows_loaded=columns.rows_loaded + sum(batch.rows for batch in loaded),
+            files_processed=columns.files_processed + sum(batch.added for batch in loaded),
+            commits_processed=columns.commits_processed + sum(batch.commits for batch in loaded),
             heartbeat_at=registry.now(),
         )
 

@@ -15,7 +15,7 @@ from typing import Self
 import msgspec
 
 from ..errors import CorruptLogError
-from ..log.actions import Actions, Add, OtherAction, key_of
+from ..log.actions import Actions, Add, OtherAction, keys_of
 from ..rows import FileLifetime, Rows
 from .ends import Ends
 from .files import ended, lifetimes, tombstone
@@ -104,7 +104,7 @@ class BackwardReplay:
         yield rows
 
     def _begin(self, adds: list[Add], version: int, state: CommitState) -> list[FileLifetime]:
-        keys = list(map(key_of, adds))
+        keys = keys_of(adds)
         ends = self._ends.begin(keys, version)
         files = lifetimes(adds, keys, version)
         if any(ends):
@@ -117,7 +117,7 @@ class BackwardReplay:
 
     def _begin_at_floor(self, adds: list[Add], version: int) -> Iterator[FileLifetime]:
         """Yields the rows of a checkpoint's files, without those that the floor's own commit has made."""
-        keys = list(map(key_of, adds))
+        keys = keys_of(adds)
         for key, add, file in zip(keys, adds, lifetimes(adds, keys, version), strict=True):
             end = self._ends.get(key)
             if end is None or end.version > version:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import marshal
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import URL, Connection, Engine, Table, insert
@@ -86,11 +86,12 @@ class Dialect(ABC):
         values = list(zip(*columns.values(), strict=True))
         return Packed(table_id, tuple(columns), marshal.dumps(values))
 
-    def load(self, connection: Connection, table: Table, packed: Packed) -> None:
-        """Appends rows, in the caller's transaction."""
-        names = ("table_id", *packed.columns)
-        values = [dict(zip(names, (packed.table_id, *row), strict=True)) for row in marshal.loads(packed.data)]
-        connection.execute(insert(table), values)
+    def load(self, connection: Connection, table: Table, pieces: Iterable[Packed]) -> None:
+        """Appends rows piece by piece, in the caller's transaction."""
+        for packed in pieces:
+            names = ("table_id", *packed.columns)
+            values = [dict(zip(names, (packed.table_id, *row), strict=True)) for row in marshal.loads(packed.data)]
+            connection.execute(insert(table), values)
 
     @abstractmethod
     def insert_missing(self, connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:

@@ -15,8 +15,8 @@ from itertools import chain, repeat
 from struct import Struct
 from typing import Any
 
-_BEGIN = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_END = b"\xff\xff"
+BEGIN = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+END = b"\xff\xff"
 _NULL = b"\xff\xff\xff\xff"
 _LENGTH = Struct(">i")
 _FORMATS = {int: "q", bool: "?"}
@@ -26,8 +26,8 @@ Column = tuple[type[int | bool | str], Sequence[Any]]
 """What a column holds, and its values: any of them may be None."""
 
 
-def binary_copy(constant: str, columns: Sequence[Column]) -> tuple[list[int], bytes]:
-    """Returns rows as COPY takes them, and the order that their columns have there.
+def binary_rows(constant: str, columns: Sequence[Column]) -> tuple[list[int], bytes]:
+    """Returns rows as COPY takes them between BEGIN and END, and the order that their columns have there.
 
     Args:
         constant: the first field of every row.
@@ -53,7 +53,7 @@ def _packed(constant: str, columns: Sequence[Column], fixed: list[int]) -> tuple
         else:
             field = _field_of(kind)
             parts.append([_NULL if value is None else field(value) for value in values])
-    return fixed + others, b"".join((_BEGIN, *chain.from_iterable(zip(*parts, strict=False)), _END))
+    return fixed + others, b"".join(chain.from_iterable(zip(*parts, strict=False)))
 
 
 def _encoded(values: Sequence[str | None]) -> list[bytes] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import marshal
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -79,14 +79,14 @@ class SQLiteDialect(Dialect):
     def harden(self, connection: Connection) -> None:
         _driver(connection).execute("PRAGMA synchronous = FULL")
 
-    def load(self, connection: Connection, table: Table, packed: Packed) -> None:
-        literal = "'" + packed.table_id.replace("'", "''") + "'"
-        names = ", ".join(f'"{name}"' for name in ("table_id", *packed.columns))
-        marks = ", ".join("?" * len(packed.columns))
+    def load(self, connection: Connection, table: Table, pieces: Iterable[Packed]) -> None:
         cursor = _driver(connection).cursor()
-        cursor.executemany(
-            f"INSERT INTO {table.name} ({names}) VALUES ({literal}, {marks})", marshal.loads(packed.data)
-        )
+        for packed in pieces:
+            literal = "'" + packed.table_id.replace("'", "''") + "'"
+            names = ", ".join(f'"{name}"' for name in ("table_id", *packed.columns))
+            marks = ", ".join("?" * len(packed.columns))
+            statement = f"INSERT INTO {table.name} ({names}) VALUES ({literal}, {marks})"
+            cursor.executemany(statement, marshal.loads(packed.data))
         cursor.close()
 
     def insert_missing(self, connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
