@@ -58,7 +58,10 @@ class PostgreSQLDialect(Dialect):
             @event.listens_for(engine, "begin")
             def _begin(connection: Connection) -> None:
                 # One snapshot for all statements of a reader, whatever is loaded meanwhile.
-                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                # Rows come as they lie there, which is the order of the log, even if others read the table, too.
+                connection.exec_driver_sql(
+                    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL synchronize_seqscans = off"
+                )
 
         return engine
 
