@@ -14,7 +14,7 @@ from .catalog.registry import TableEntry
 from .migrate.export import ExportReport, export_table
 from .migrate.importer import ImportReport, Listener, import_table
 from .migrate.rollback import RollbackCheck, RollbackReport, rollback, verify_rollback
-from .migrate.validate import ValidationReport, validate
+from .migrate.validate import ValidationReport, keep, validate
 from .table.absolute import AbsolutePaths
 from .table.delta_table import DeltaTable
 from .table.indexing import index as index_columns
@@ -104,7 +104,7 @@ class Catalog:
         """
         with self._database.reading() as connection:
             entry = registry.readable(connection, table_id)
-        return validate(
+        report = validate(
             self._database,
             entry.location,
             table_id,
@@ -112,6 +112,8 @@ class Catalog:
             listener=listener,
             storage_options=self._storage_options,
         )
+        keep(self._database, report)
+        return report
 
     def verify_rollback(self, table_id: str) -> RollbackCheck:
         """Finds out whether a table could be read from its log if the catalog forgot it.

@@ -82,6 +82,15 @@ def test_an_older_schema_is_upgraded_in_place_by_a_writer(made: str, monkeypatch
     execute(made, "SELECT added_later FROM delta_tables")
 
 
+def test_a_catalog_of_the_first_schema_gets_a_place_for_validations(made: str):
+    execute(made, "DROP TABLE delta_validations", "UPDATE deltalakedb_schema SET version = 1")
+    reader, writer = open_both(made)
+    assert type(reader) is SchemaVersionError
+    assert writer is None
+    assert "delta_validations" in tables(made)
+    assert open_both(made) == [None, None]
+
+
 def test_an_upgrade_that_fails_changes_nothing(made: str, monkeypatch: pytest.MonkeyPatch):
     def half(connection: Connection) -> None:
         connection.execute(text("CREATE TABLE half_done (x INTEGER)"))

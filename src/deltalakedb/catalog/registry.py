@@ -10,11 +10,11 @@ from functools import cache
 from typing import Any
 
 import psutil
-from sqlalchemy import Connection, Row, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, RowMapping, and_, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ..errors import ImportIncompleteError, TableBusyError, TableExistsError, TableNotFoundError
-from .schema import INDEX_TABLES, ROW_TABLES, delta_files, delta_tables, migration_status
+from .schema import INDEX_TABLES, ROW_TABLES, delta_files, delta_tables, delta_validations, migration_status
 
 RUNNING, COMPLETED, FAILED, INTERRUPTED = "running", "completed", "failed", "interrupted"
 
@@ -110,6 +110,13 @@ def statuses(connection: Connection, table_id: str | None = None) -> list[TableS
     return [_status(row) for row in connection.execute(query)]
 
 
+def unfinished(connection: Connection) -> list[TableStatus]:
+    """Returns the state of the tables that are not `completed`, the last started first."""
+    query = select(migration_status).where(migration_status.c.status != COMPLETED)
+    query = query.order_by(migration_status.c.started_at.desc(), migration_status.c.table_id)
+    return [_status(row) for row in connection.execute(query)]
+
+
 def status_of(connection: Connection, table_id: str, *, lock: bool = False) -> TableStatus | None:
     """Returns the state of a table; with `lock`, nobody else changes it before the transaction ends."""
     query = select(migration_status).where(migration_status.c.table_id == table_id)
@@ -150,14 +157,19 @@ def readable(connection: Connection, table_id: str) -> TableEntry:
 
 
 def _status(row: Row[Any]) -> TableStatus:
-    values = {name: _utc(value) for name, value in row._mapping.items()}
+    values = in_utc(row._mapping)
     if values["status"] == RUNNING and not is_alive(values["owner"], values["heartbeat_at"]):
         values["status"] = INTERRUPTED
     return TableStatus(**values)
 
 
 def _entry(row: Row[Any]) -> TableEntry:
-    return TableEntry(**{name: _utc(value) for name, value in row._mapping.items()})
+    return TableEntry(**in_utc(row._mapping))
+
+
+def in_utc(row: RowMapping) -> dict[str, Any]:
+    """Returns a row by the names of its columns, with times in UTC."""
+    return {str(name): _utc(value) for name, value in row.items()}
 
 
 def _utc(value: Any) -> Any:
@@ -258,7 +270,7 @@ def delete_rows(connection: Connection, table_id: str) -> dict[str, int]:
     Everything is deleted by name and not left to the foreign keys: a shell without them (SQLite's default) may have
     deleted the owner alone.
     """
-    for table in INDEX_TABLES:
+    for table in (*INDEX_TABLES, delta_validations):
         connection.execute(delete(table).where(table.c.table_id == table_id))
     deleted = {}
     for table in (*ROW_TABLES.values(), delta_tables):

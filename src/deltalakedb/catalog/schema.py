@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine, UserDefinedType
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Moves with every change of the tables below; catalog/upgrade.py knows the way from each older one."""
 
 MAX_TABLE_ID = 255
@@ -282,6 +282,21 @@ Index(
     delta_ranges.c.low,
     delta_ranges.c.high,
     delta_ranges.c.key_hash,
+)
+
+# What the last validation of a table found. It is news, not part of the table: an import anew deletes it.
+delta_validations = Table(
+    "delta_validations",
+    schema,
+    _owned(),
+    Column("version", BigInteger, nullable=False),
+    Column("validated_at", Time, nullable=False),
+    Column("valid", Boolean, nullable=False),
+    Column("versions_checked", BigInteger, nullable=False),
+    Column("reader", Text, nullable=False),
+    Column("difference_count", BigInteger, nullable=False),
+    Column("differences", Json, nullable=False),  # the first of them, as `validate --output json` has them
+    PrimaryKeyConstraint("table_id"),
 )
 
 INDEX_TABLES = (delta_ranges, delta_indexes, delta_partitions)

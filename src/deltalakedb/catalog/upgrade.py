@@ -10,10 +10,15 @@ from sqlalchemy import Connection, insert, inspect, select, update
 
 from ..errors import SchemaVersionError
 from .dialects.base import Dialect
-from .schema import SCHEMA_VERSION, schema, schema_version
+from .schema import SCHEMA_VERSION, delta_validations, schema, schema_version
 from .views import create_views
 
-STEPS: dict[int, Callable[[Connection], None]] = {}
+
+def _keep_validations(connection: Connection) -> None:
+    delta_validations.create(connection)
+
+
+STEPS: dict[int, Callable[[Connection], None]] = {1: _keep_validations}
 """What leads from each schema version to the next one."""
 
 

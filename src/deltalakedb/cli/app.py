@@ -36,6 +36,7 @@ _COMMANDS = {
     "performance-compare": "performance_compare",
     "migration-status": "migration_status",
     "sync": "sync",
+    "check": "check",
     "files": "files",
     "history": "history",
     "index": "index",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 DATABASE_VARIABLE = "DELTALAKEDB_DATABASE_URL"
+WEBHOOK_VARIABLE = "DELTALAKEDB_WEBHOOK"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,11 @@ class Arguments:
     def verbose(self) -> bool:
         """Whether details were asked for."""
         return any(word in ("--verbose", "-v") for word in self._options())
+
+    @property
+    def webhook(self) -> str | None:
+        """The webhook: many of them are secrets as a whole."""
+        return self._last("--webhook")
 
     @property
     def can_resume(self) -> bool:

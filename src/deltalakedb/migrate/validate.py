@@ -6,17 +6,18 @@ log for everything else (migrate/second_reading.py), and the log's own checksums
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection
 
-from ..catalog import registry
+from ..catalog import registry, validations
 from ..catalog.database import Database
 from ..catalog.registry import TableEntry
 from ..catalog.snapshot import Snapshot, snapshot
-from ..errors import ArgumentError, LogChangedError, LogError, TableNotFoundError
+from ..errors import ArgumentError, DeltaLakeDBError, LogChangedError, LogError, TableNotFoundError
 from ..log.path import LogFile
 from ..log.reader import Log, open_log, plan
 from ..log.segment import LogSegment
@@ -30,7 +31,9 @@ from .importer import check_table_id, default_table_id
 from .second_reading import Scope, read
 from .state_against_log import compare_state_with_log
 
-__all__ = ["Difference", "ValidationReport", "validate"]
+__all__ = ["Difference", "ValidationReport", "keep", "validate"]
+
+logger = logging.getLogger(__name__)
 
 Listener = Callable[[int, int], None]
 """Gets how many steps are done, and how many there are."""
@@ -88,6 +91,26 @@ def validate(
         entry = entry_at(connection, store.location, table_id)
         log = open_log(store)
         return _Validation(connection, entry, log, listener).run(all_versions=all_versions)
+
+
+def keep(database: Database, report: ValidationReport) -> bool:
+    """Keeps what a validation found in the catalog, for `check` and the status page; returns whether that succeeded.
+
+    A validation stands without it: a role that may only read validates as well as any other.
+    """
+    try:
+        validations.keep(
+            database,
+            report.table_id,
+            version=report.version,
+            versions_checked=report.versions_checked,
+            reader=report.reader,
+            differences=[asdict(difference) for difference in report.differences],
+        )
+    except DeltaLakeDBError as error:
+        logger.info("what the validation found was not kept: %s", error.message)
+        return False
+    return True
 
 
 def entry_at(connection: Connection, location: str, table_id: str | None) -> TableEntry:

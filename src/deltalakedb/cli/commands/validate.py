@@ -31,7 +31,7 @@ def command(run: Run, path: str, table_id: str | None, all_versions: bool) -> in
     differs.
     """
     from ...migrate.importer import default_table_id
-    from ...migrate.validate import validate
+    from ...migrate.validate import keep, validate
 
     with run.database() as database:
         with display() as shown:
@@ -44,6 +44,8 @@ def command(run: Run, path: str, table_id: str | None, all_versions: bool) -> in
                 listener=meter,
                 storage_options=run.storage_options,
             )
+        if not keep(database, report):
+            run.note("Note: the result could not be kept in the catalog for `check` (--verbose says why)")
         run.notes("Note", report.notes)
         run.output.validated(report)
     return 0 if report.valid else _DIFFERENT

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ...rows import CommitRow
     from ...table.compare import PerformanceReport
     from ...table.opened import Opened
+    from ..checked import CheckReport
     from ..failures import Failure
     from ..synced import SyncReport
 
@@ -71,6 +72,10 @@ class Output(ABC):
     @abstractmethod
     def synced(self, report: SyncReport) -> None:
         """Prints what a round of syncs took in."""
+
+    @abstractmethod
+    def checked(self, report: CheckReport) -> None:
+        """Prints what is wrong; nothing where nothing is."""
 
     @abstractmethod
     def files(self, opened: Opened, snapshot: Snapshot, where: ColumnElement[bool] | None = None) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ...rows import CommitRow
     from ...table.compare import PerformanceReport
     from ...table.opened import Opened
+    from ..checked import CheckReport
     from ..failures import Failure
     from ..synced import SyncReport, UnsyncedTable
 
@@ -63,6 +64,7 @@ _STATUS = (
 )
 _DIFFERENCE = ("version", "kind", "path", "expected", "actual")
 _OPERATION = ("name", "file_based_seconds", "sql_seconds", "speedup")
+_PROBLEM = ("kind", "table_id", "message")
 _CHECK = ("name", "ok", "detail")
 _ROLLBACK = ("table_id", "location", "status", "deleted", "opened_version", "duration_seconds")
 _EXPORT = (
@@ -137,6 +139,10 @@ class JsonOutput(Output):
     def synced(self, report: SyncReport) -> None:
         tables = [_synced(table) for table in report.tables]
         _print({"tables": tables, "completed": report.completed, "failed": report.failed})
+
+    def checked(self, report: CheckReport) -> None:
+        problems = [_pick(problem, _PROBLEM) for problem in report.problems]
+        _print({"ok": report.ok, "problems": problems, "webhook": report.webhook})
 
     def files(self, opened: Opened, snapshot: Snapshot, where: ColumnElement[bool] | None = None) -> None:
         from ...table import listing

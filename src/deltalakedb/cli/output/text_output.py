@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ...rows import CommitRow
     from ...table.compare import PerformanceReport
     from ...table.opened import Opened
+    from ..checked import CheckReport
     from ..failures import Failure
     from ..synced import SyncReport
 
@@ -86,6 +87,12 @@ class TextOutput(Output):
 
     def synced(self, report: SyncReport) -> None:
         reports.synced(stdout(), report)
+
+    def checked(self, report: CheckReport) -> None:
+        console = stdout()
+        for problem in report.problems:
+            words = f"{problem.kind.replace('_', ' ')}: {' '.join(problem.message.split())}"
+            line(console, title("bad", problem.table_id or "the catalog", words))
 
     def files(self, opened: Opened, snapshot: Snapshot, where: ColumnElement[bool] | None = None) -> None:  # noqa: ARG002
         listings.files(stdout(), snapshot, where)
