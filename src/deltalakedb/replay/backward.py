@@ -81,7 +81,7 @@ class BackwardReplay:
         try:
             for piece in pieces:
                 rows = state.take(piece)
-                rows.files = list(self._begin_at_floor(piece.adds, version))
+                rows.files = self._begin_at_floor(piece.adds, version)
                 confirmed += len(piece.adds) - len(rows.files)
                 rows.files += [
                     tombstone(remove, version) for remove in piece.removes if not self._ends.ended_at(remove, version)
@@ -115,17 +115,24 @@ class BackwardReplay:
             files = [f if end is None else ended(f, end) for at, (f, end) in enumerate(pairs) if at not in twice]
         return files
 
-    def _begin_at_floor(self, adds: list[Add], version: int) -> Iterator[FileLifetime]:
-        """Yields the rows of a checkpoint's files, without those that the floor's own commit has made."""
+    def _begin_at_floor(self, adds: list[Add], version: int) -> list[FileLifetime]:
+        """Returns the rows of a checkpoint's files, without those that the floor's own commit has made."""
         keys = keys_of(adds)
-        for key, add, file in zip(keys, adds, lifetimes(adds, keys, version), strict=True):
-            end = self._ends.get(key)
-            if end is None or end.version > version:
-                self._ends.begin((key,), version)
-                yield file if end is None else ended(file, end)
-            elif end.remove is not None and key not in self._added_and_removed:
-                self.violations.append(f"version {version}: its commit removes {add.path}, its checkpoint has it")
-                yield file
+        files = lifetimes(adds, keys, version)
+        if self._ends.begin_if_new(keys, version):
+            return files  # nearly always: a checkpoint is large, and what came after it is small
+        known = zip(keys, adds, files, strict=True)
+        return [row for key, add, file in known if (row := self._row_at_floor(key, add, file, version)) is not None]
+
+    def _row_at_floor(self, key: bytes, add: Add, file: FileLifetime, version: int) -> FileLifetime | None:
+        end = self._ends.get(key)
+        if end is None or end.version > version:
+            self._ends.begin((key,), version)
+            return file if end is None else ended(file, end)
+        if end.remove is None or key in self._added_and_removed:
+            return None
+        self.violations.append(f"version {version}: its commit removes {add.path}, its checkpoint has it")
+        return file
 
     def _end(self, removes: list[tuple[bytes, int]], version: int) -> Iterator[FileLifetime]:
         """Yields tombstones for later removes of the same files, which turn out to have removed nothing."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -58,6 +58,13 @@ class Ends:
             later[key] = begun
             found.append(None if value is None else self._of(value))
         return found
+
+    def begin_if_new(self, keys: Sequence[bytes], version: int) -> bool:
+        """As `begin`, but only where nothing is known of any file and each is there once; tells whether it is so."""
+        if len(set(keys)) < len(keys) or any(map(self._next.__contains__, keys)):
+            return False
+        self._next.update(dict.fromkeys(keys, -1 - version))
+        return True
 
     def get(self, key: bytes) -> End | None:
         """Returns what comes next for the file."""
