@@ -1,11 +1,16 @@
+from pathlib import Path
+
 import pytest
+import sqlalchemy as sa
 from sqlalchemy import Connection, inspect, text
 
 from deltalakedb.catalog import upgrade
 from deltalakedb.catalog.database import Database
 from deltalakedb.catalog.schema import SCHEMA_VERSION
 from deltalakedb.errors import CatalogError, DeltaLakeDBError, SchemaVersionError
-from tests.support.catalogs import SQL_TABLES, execute
+from deltalakedb.migrate.importer import import_table
+from tests.support.catalogs import SQL_TABLES, WATERMARK, dump, execute
+from tests.support.logs import LogBuilder, add, metadata, protocol, remove
 
 
 def open_both(url: str) -> list[DeltaLakeDBError | None]:
@@ -82,15 +87,6 @@ def test_an_older_schema_is_upgraded_in_place_by_a_writer(made: str, monkeypatch
     execute(made, "SELECT added_later FROM delta_tables")
 
 
-def test_a_catalog_of_the_first_schema_gets_a_place_for_validations(made: str):
-    execute(made, "DROP TABLE delta_validations", "UPDATE deltalakedb_schema SET version = 1")
-    reader, writer = open_both(made)
-    assert type(reader) is SchemaVersionError
-    assert writer is None
-    assert "delta_validations" in tables(made)
-    assert open_both(made) == [None, None]
-
-
 def test_an_upgrade_that_fails_changes_nothing(made: str, monkeypatch: pytest.MonkeyPatch):
     def half(connection: Connection) -> None:
         connection.execute(text("CREATE TABLE half_done (x INTEGER)"))
@@ -128,3 +124,84 @@ def test_a_foreign_table_with_the_name_of_the_version_is_an_error(database_url: 
     execute(database_url, f"CREATE TABLE deltalakedb_schema ({columns})")
     assert all(isinstance(error, CatalogError) for error in open_both(database_url))
     assert tables(database_url) == {"deltalakedb_schema"}
+
+
+# ---- from the oldest schema
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> LogBuilder:
+    """A log of two versions: of three files two are left."""
+    log = LogBuilder(tmp_path / "t")
+    log.commit(protocol(), metadata(), add("a"), add("b"))
+    log.commit(add("c"), remove("b"), remove("never there"))
+    return log
+
+
+@pytest.fixture
+def oldest(database_url: str, log: LogBuilder, tmp_path: Path) -> str:
+    """A catalog of schema version 1, made by its own statements, that holds the log."""
+    import_into(url := f"sqlite:///{tmp_path / 'of_now.db'}", log)
+    statements = (Path(__file__).parent / "schemas" / f"1.{sa.make_url(database_url).drivername}.sql").read_text()
+    execute(database_url, *filter(str.strip, statements.split(";\n")))
+    for name, rows in dump(url).items():
+        for row in rows:
+            values = {column: value for column, value in row.items() if column in columns(database_url, name)}
+            marks = ", ".join(f":{column}" for column in values)
+            names = ", ".join(f'"{column}"' for column in values)
+            if sa.make_url(database_url).drivername == "postgresql":
+                values |= {column: bool(value) for column, value in values.items() if column == "data_change"}
+            execute(database_url, f"INSERT INTO {name} ({names}) VALUES ({marks})", **values)
+    execute(database_url, "INSERT INTO deltalakedb_schema VALUES (1, '2025-01-01', 'deltalakedb 0.0')")
+    return database_url
+
+
+def import_into(url: str, log: LogBuilder) -> None:
+    database = Database(url)
+    import_table(database, str(log.root), "t", resume=True)
+    database.close()
+
+
+def columns(url: str, name: str) -> set[str]:
+    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"), poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        return {column["name"] for column in inspect(connection).get_columns(name)}
+
+
+def test_the_oldest_catalog_is_upgraded_and_goes_on_as_one_of_now(oldest: str, log: LogBuilder, tmp_path: Path):
+    import_into(anew := f"sqlite:///{tmp_path / 'anew.db'}", log)
+    log.commit(add("d"), remove("a"))
+    assert "Any command that writes upgrades it" in open_both(oldest)[0].hint
+    for url in (oldest, anew):
+        import_into(url, log)
+    assert open_both(oldest) == [None, None]
+    assert tables(oldest) == tables(anew)
+    for name in tables(anew):
+        assert columns(oldest, name) == columns(anew, name)
+    (status,), (expected,) = (dump(url, "t", without=WATERMARK)["migration_status"] for url in (oldest, anew))
+    for column in ("status", "version", "files_processed", "active_files", "commits_processed"):
+        assert status[column] == expected[column]
+    assert status["active_files"] == 2
+
+
+def test_an_upgrade_of_the_oldest_catalog_that_fails_leaves_every_row_and_column(
+    oldest: str, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(connection: Connection) -> None:
+        connection.execute(text("SELECT no_such_column FROM delta_tables"))
+
+    before, names = dump(oldest), {name: columns(oldest, name) for name in SQL_TABLES}
+    with monkeypatch.context() as patch:
+        patch.setattr(upgrade, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
+        patch.setattr(upgrade, "STEPS", {**upgrade.STEPS, SCHEMA_VERSION: fail})
+        assert type(open_both(oldest)[1]) is CatalogError
+    assert dump(oldest) == before
+    assert {name: columns(oldest, name) for name in SQL_TABLES} == names
+    assert "schema version 1" in open_both(oldest)[0].message
+
+
+def test_a_newer_catalog_is_left_untouched(made: str):
+    execute(made, "UPDATE deltalakedb_schema SET version = 999")
+    before = dump(made), tables(made)
+    open_both(made)
+    assert (dump(made), tables(made)) == before

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, RowMapping, and_, delete, func, insert, 
 from sqlalchemy.exc import IntegrityError
 
 from ..errors import ImportIncompleteError, TableBusyError, TableExistsError, TableNotFoundError
-from .schema import INDEX_TABLES, ROW_TABLES, delta_files, delta_tables, delta_validations, migration_status
+from .schema import INDEX_TABLES, ROW_TABLES, delta_tables, delta_validations, migration_status
 
 RUNNING, COMPLETED, FAILED, INTERRUPTED = "running", "completed", "failed", "interrupted"
 
@@ -34,6 +34,7 @@ class TableStatus:
     status: str
     version: int | None
     files_processed: int
+    active_files: int
     started_at: datetime
     completed_at: datetime | None
     error_message: str | None
@@ -209,7 +210,7 @@ def claim(connection: Connection, table_id: str, location: str, *, resume: bool)
 
 
 def _insert_status(connection: Connection, table_id: str, **values: Any) -> None:
-    zeros = {"files_processed": 0, "commits_processed": 0, "rows_loaded": 0}
+    zeros = {"files_processed": 0, "active_files": 0, "commits_processed": 0, "rows_loaded": 0}
     try:
         connection.execute(insert(migration_status).values(table_id=table_id, started_at=now(), **zeros, **values))
     except IntegrityError as error:
@@ -294,12 +295,3 @@ def count_rows(connection: Connection, table_id: str) -> dict[str, int]:
         ).scalar_one()
         for table in tables
     }
-
-
-def count_files(connection: Connection, table_id: str) -> tuple[int, int]:
-    """Returns how many files a table has had (rows with an `added_version`), and how many are active now."""
-    added = delta_files.c.added_version.is_not(None)
-    query = select(func.count()).where(delta_files.c.table_id == table_id, added)
-    total = connection.execute(query).scalar_one()
-    active = connection.execute(query.where(delta_files.c.removed_version.is_(None))).scalar_one()
-    return total, active

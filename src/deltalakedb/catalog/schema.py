@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine, UserDefinedType
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Moves with every change of the tables below; catalog/upgrade.py knows the way from each older one."""
 
 MAX_TABLE_ID = 255
@@ -72,6 +72,8 @@ migration_status = Table(
     Column("status", String(16), nullable=False),
     Column("version", BigInteger),
     Column("files_processed", BigInteger, nullable=False),
+    # Counted while rows come in: a count of the rows themselves costs as much as there are.
+    Column("active_files", BigInteger, nullable=False, server_default="0"),
     Column("started_at", Time, nullable=False),
     Column("completed_at", Time),
     Column("error_message", Text),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version as package_version
 
-from sqlalchemy import Connection, insert, inspect, select, update
+from sqlalchemy import Connection, insert, inspect, select, text, update
 
 from ..errors import SchemaVersionError
 from .dialects.base import Dialect
@@ -18,7 +18,17 @@ def _keep_validations(connection: Connection) -> None:
     delta_validations.create(connection)
 
 
-STEPS: dict[int, Callable[[Connection], None]] = {1: _keep_validations}
+def _count_active_files(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE migration_status ADD COLUMN active_files BIGINT DEFAULT 0 NOT NULL"))
+    connection.execute(
+        text(
+            "UPDATE migration_status SET active_files = (SELECT count(*) FROM delta_files "
+            "WHERE delta_files.table_id = migration_status.table_id AND removed_version IS NULL)"
+        )
+    )
+
+
+STEPS: dict[int, Callable[[Connection], None]] = {1: _keep_validations, 2: _count_active_files}
 """What leads from each schema version to the next one."""
 
 

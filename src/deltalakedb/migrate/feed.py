@@ -57,6 +57,7 @@ class Batch(NamedTuple):
         rows: how many rows there are: by so many the watermark moves.
         files: how many of them are files.
         added: how many of these have an `added_version`.
+        active: how many of these nothing has ended.
         commits: how many commits end in the batch.
         read: how far the log has been read.
         ending: set in the last batch.
@@ -67,6 +68,7 @@ class Batch(NamedTuple):
     rows: int
     files: int
     added: int
+    active: int
     commits: int
     read: Read
     ending: Ending | None
@@ -120,6 +122,7 @@ def _packed(source: Source, batch: Rows, seen: set[int], read: Read, ending: End
         len(batch),
         len(batch.files),
         sum(1 for file in batch.files if file.added_version is not None),
+        [file.removed_version for file in batch.files].count(None),
         len(batch.commits),
         read,
         ending,

@@ -180,7 +180,6 @@ class _Import:
             log = log_to_sync(self.store, entry)
         entry = self._sync(log, entry)
         with self.connection.begin():
-            files, active = registry.count_files(self.connection, self.table_id)
             status = registry.status_of(self.connection, self.table_id)
         return ImportReport(
             table_id=self.table_id,
@@ -189,8 +188,8 @@ class _Import:
             first_version=entry.first_version,
             version=entry.version,
             commits=status.commits_processed if status else 0,
-            files_processed=files,
-            active_files=active,
+            files_processed=status.files_processed if status else 0,
+            active_files=status.active_files if status else 0,
             duration_seconds=time.perf_counter() - begun,
             dry_run=False,
             resumed=resumed,
@@ -280,6 +279,7 @@ class _Import:
                 log_fingerprint=fingerprint(segment),
                 version=None,
                 files_processed=0,
+                active_files=0,
                 commits_processed=0,
                 rows_loaded=0,
             )
@@ -301,6 +301,7 @@ class _Import:
             self.table_id,
             rows_loaded=columns.rows_loaded + sum(batch.rows for batch in loaded),
             files_processed=columns.files_processed + sum(batch.added for batch in loaded),
+            active_files=columns.active_files + sum(batch.active for batch in loaded),
             commits_processed=columns.commits_processed + sum(batch.commits for batch in loaded),
             heartbeat_at=registry.now(),
         )

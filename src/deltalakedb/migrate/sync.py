@@ -15,6 +15,7 @@ from ..catalog.database import Database
 from ..catalog.files import end_live, find_live
 from ..catalog.loading import append, append_files
 from ..catalog.registry import TableEntry
+from ..catalog.schema import migration_status
 from ..catalog.snapshot import snapshot
 from ..errors import CorruptLogError, LogChangedError
 from ..log.actions import Actions, CommitInfo
@@ -119,9 +120,11 @@ def _apply(database: Database, connection: Connection, log: Log, entry: TableEnt
     table_id, pieces = entry.table_id, _pieces(log, commit)
     state = CommitState(CommitSource(commit.version, commit.name, commit.modified_ms, ()))
     replay = ForwardReplay(state, lambda hashes: find_live(connection, table_id, hashes))
-    indexes, added = ranges.indexes_of(connection, table_id), 0
+    indexes, added, ended = ranges.indexes_of(connection, table_id), 0, 0
 
     def write(step: Step) -> None:
+        nonlocal ended
+        ended += len(step.ended)
         end_live(connection, table_id, step.ended)
         append_files(connection, database.dialect, table_id, step.added)
         ranges.append(connection, database.dialect, indexes, step.added)
@@ -139,7 +142,7 @@ def _apply(database: Database, connection: Connection, log: Log, entry: TableEnt
     if state.metadata is not None:
         check_format(state.metadata)
     append(connection, database.dialect, table_id, state.finish())
-    return _move_on(connection, entry, state, added)
+    return _move_on(connection, entry, state, added, ended)
 
 
 def _pieces(log: Log, commit: LogFile) -> Callable[[], Iterator[Actions]]:
@@ -150,7 +153,7 @@ def _pieces(log: Log, commit: LogFile) -> Callable[[], Iterator[Actions]]:
     return lambda: iter(whole)
 
 
-def _move_on(connection: Connection, entry: TableEntry, state: CommitState, added: int) -> TableEntry:
+def _move_on(connection: Connection, entry: TableEntry, state: CommitState, added: int, ended: int) -> TableEntry:
     warnings = [*msgspec.json.decode(entry.warnings or "[]"), *state.violations]
     moved = replace(
         entry,
@@ -159,16 +162,16 @@ def _move_on(connection: Connection, entry: TableEntry, state: CommitState, adde
         warnings=msgspec.json.encode(warnings).decode() if warnings else None,
     )
     registry.complete(connection, moved)
-    status = registry.status_of(connection, entry.table_id)
-    if status is not None:
-        registry.hold(
-            connection,
-            entry.table_id,
-            version=state.version,
-            target_version=state.version,
-            files_processed=status.files_processed + added,
-            commits_processed=status.commits_processed + 1,
-            commits_total=status.commits_processed + 1,
-            heartbeat_at=registry.now(),
-        )
+    columns = migration_status.c
+    registry.hold(
+        connection,
+        entry.table_id,
+        version=state.version,
+        target_version=state.version,
+        files_processed=columns.files_processed + added,
+        active_files=columns.active_files + added - ended,
+        commits_processed=columns.commits_processed + 1,
+        commits_total=columns.commits_processed + 1,
+        heartbeat_at=registry.now(),
+    )
     return moved
