@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import shutil
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,9 +28,9 @@ class Shape:
         return f"{self.adds}-in-{self.commits}"
 
 
-def make_log(root: Path, shape: Shape) -> Path:
+def make_log(root: Path, shape: Shape, name: str = "") -> Path:
     """Writes the log below `root` unless it is there; returns the table's location. There are no data files."""
-    location = root / shape.name
+    location = root / (name or shape.name)
     if (location / "done").exists():
         return location
     log = location / "_delta_log"
@@ -37,6 +39,60 @@ def make_log(root: Path, shape: Shape) -> Path:
         (log / f"{version:020d}.json").write_text("\n".join(lines) + "\n")
     (location / "done").touch()
     return location
+
+
+def make_checkpointed_log(root: Path, shape: Shape) -> Path:
+    """The same with a checkpoint by delta-rs at its head, and no commit before it, as a clean-up leaves a log."""
+    location = root / f"{shape.name}-checkpointed"
+    if (location / "done").exists():
+        return location
+    from deltalake import DeltaTable
+
+    shutil.rmtree(location, ignore_errors=True)
+    link_log(make_log(root, shape), location)
+    DeltaTable(location).create_checkpoint()
+    for path in (location / "_delta_log").glob("*.json"):
+        if int(path.stem) < shape.commits - 1:
+            path.unlink()
+    (location / "done").touch()
+    return location
+
+
+def make_tables(root: Path, tables: int) -> Path:
+    """A folder of small tables: 100 adds in 10 commits each."""
+    folder = root / f"{tables}-tables"
+    for number in range(tables):
+        make_log(folder, Shape(100, 10), f"table-{number:05d}")
+    return folder
+
+
+def link_log(location: Path, copy: Path) -> Path:
+    """A copy of a log by hard links, to add commits to; the log that is kept stays as it is."""
+    shutil.copytree(location / "_delta_log", copy / "_delta_log", copy_function=_link)
+    return copy
+
+
+def append_commit(location: Path) -> int:
+    """Adds a commit of a hundred files to a log; returns its version."""
+    log = location / "_delta_log"
+    version = max(int(path.stem) for path in log.glob("*.json")) + 1
+    day = "2024-01-01"
+    names = (f"day={day}/part-{number:05d}-{uuid.uuid4()}.c000.snappy.parquet" for number in range(100))
+    lines = [_info(version), *(_add(name, day, number, version) for number, name in enumerate(names))]
+    (log / f"{version:020d}.json").write_text("\n".join(lines) + "\n")
+    return version
+
+
+def log_bytes(location: Path) -> int:
+    """The size of the commits of a log."""
+    return sum(path.stat().st_size for path in (location / "_delta_log").glob("*.json"))
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # the other folder is on another disk
+        shutil.copy2(source, target)
 
 
 def _commits(shape: Shape) -> Iterator[list[str]]:

@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 import psutil
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of a process: wall time in seconds, and the largest memory of its tree in bytes."""
+    """One run of a process: wall time in seconds, the largest memory of its tree in bytes, and what it printed."""
 
     seconds: float
     peak_bytes: int
+    output: bytes
+
+    def told(self) -> dict[str, Any]:
+        """What a process printed that measures itself."""
+        return dict(json.loads(self.output))
 
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A command to measure; `before` makes each of its runs begin in the same state."""
+    """A command to measure; `before` makes each of its runs begin in the same state, `path` is for PYTHONPATH."""
 
     name: str
     command: Sequence[str]
     before: Callable[[], None] = lambda: None
+    path: str = ""
 
 
 def in_turn(contenders: Sequence[Contender], runs: int) -> Mapping[str, list[Run]]:
@@ -36,32 +46,47 @@ def in_turn(contenders: Sequence[Contender], runs: int) -> Mapping[str, list[Run
     for round_number in range(runs + 1):
         for contender in contenders:
             contender.before()
-            run = run_once(contender.command)
+            run = run_once(contender.command, contender.path)
             if round_number:
                 results[contender.name].append(run)
             print(f"  {contender.name}: {run.seconds:.2f} s", file=sys.stderr)
     return results
 
 
-def run_once(command: Sequence[str]) -> Run:
-    """Runs a command to its end; its output is thrown away.
+def run_once(command: Sequence[str], path: str = "") -> Run:
+    """Runs a command to its end.
 
     Raises:
         RuntimeError: it failed.
     """
-    begun = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    peak = _Peak(process.pid)
-    _, errors = process.communicate()
-    seconds = time.perf_counter() - begun
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed: {errors.decode()[-2000:]}")
-    return Run(seconds, peak.stop())
+    known = os.environ.get("PYTHONPATH", "")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(part for part in (path, known) if part)}
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        begun = time.perf_counter()
+        process = subprocess.Popen(command, stdout=output, stderr=errors, env=environment)
+        peak = _Peak(process.pid)
+        process.wait()
+        seconds = time.perf_counter() - begun
+        errors.seek(0)
+        if process.returncode:
+            raise RuntimeError(f"{' '.join(command)} failed: {errors.read().decode()[-2000:]}")
+        output.seek(0)
+        return Run(seconds, peak.stop(), output.read())
 
 
 def seconds(runs: Sequence[Run]) -> float:
     """The median wall time."""
     return median(run.seconds for run in runs)
+
+
+def told(runs: Sequence[Run], what: str = "seconds") -> float:
+    """The median of a number that the processes measured themselves."""
+    return median(run.told()[what] for run in runs)
+
+
+def peak_bytes(runs: Sequence[Run]) -> int:
+    """The largest memory of all runs."""
+    return max(run.peak_bytes for run in runs)
 
 
 class _Peak:

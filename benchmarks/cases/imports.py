@@ -1,0 +1,77 @@
+"""Imports: whole processes, each into an empty database."""
+
+from __future__ import annotations
+
+from ..bench import Bench, delta_rs_opens
+from ..logs import Shape, make_log
+from ..measure import Contender, in_turn, seconds
+from ..outcome import Outcome, at_most, duration
+
+LISTING = "table.get_add_actions()"
+
+
+def postgresql(bench: Bench) -> Outcome:
+    """Against delta-rs' open."""
+    return _against_open(bench, 0.7, bench.import_into_postgresql(bench.log()))
+
+
+def sqlite(bench: Bench) -> Outcome:
+    """Against delta-rs' open."""
+    return _against_open(bench, 0.6, bench.import_into_sqlite(bench.log()))
+
+
+def raw_limit(bench: Bench) -> Outcome:
+    """Against parsing the same lines and copying the same rows."""
+    ours, peer = bench.import_into_postgresql(bench.log()), bench.raw_limit(bench.log())
+    results = in_turn([ours, peer], bench.runs)
+    return at_most(
+        1.0, seconds(results[ours.name]), seconds(results[peer.name]), at=bench.at, peer_name="orjson, then COPY"
+    )
+
+
+def checkpointed(bench: Bench) -> Outcome:
+    """Against delta-rs' open and listing."""
+    location = bench.checkpointed()
+    ours, peer = bench.import_into_postgresql(location), delta_rs_opens(location, LISTING)
+    results = in_turn([ours, peer], bench.runs)
+    return at_most(
+        1.5,
+        seconds(results[ours.name]),
+        seconds(results[peer.name]),
+        at=f"{bench.files:,} active",
+        peer_name="delta-rs' open and listing",
+        note="into PostgreSQL",
+    )
+
+
+def growth(bench: Bench) -> Outcome:
+    """How the time per add grows; what a table of ten adds takes is taken off."""
+    sizes = sorted({bench.small, bench.files // 10, bench.files})
+    tiny = make_log(bench.logs, Shape(10, 1))
+    contenders = [bench.import_into_postgresql(tiny, "start-up")]
+    for size in sizes:
+        contenders.append(bench.import_into_postgresql(bench.log(size), f"import of {size}"))
+        contenders.append(delta_rs_opens(bench.log(size), name=f"delta-rs {size}"))
+    results = in_turn(contenders, bench.runs)
+    start = seconds(results["start-up"])
+    curve = [(size, seconds(results[f"import of {size}"]), seconds(results[f"delta-rs {size}"])) for size in sizes]
+    per_add = [max(ours - start, 1e-9) / size for size, ours, _ in curve]
+    times = per_add[-1] / per_add[0]
+    shown = [f"{each * 1e6:.1f} µs an add at {size:,}" for each, size in zip(per_add, sizes, strict=True)]
+    return Outcome(
+        at=f"{sizes[0]:,} → {sizes[-1]:,}",
+        ours=f"{shown[0]}, {shown[-1]}",
+        peer="itself",
+        ratio=f"{times:.2f} ×",
+        wanted="≤ 1.3 ×",
+        reached=times <= 1.3,
+        note=f"start-up: {duration(start)}",
+        curve=curve,
+    )
+
+
+def _against_open(bench: Bench, times: float, ours: Contender) -> Outcome:
+    results = in_turn([ours, delta_rs_opens(bench.log())], bench.runs)
+    return at_most(
+        times, seconds(results[ours.name]), seconds(results["delta-rs"]), at=bench.at, peer_name="delta-rs' open"
+    )
