@@ -55,7 +55,7 @@ def faster(times: float, ours: float, peer: float, *, at: str, peer_name: str, n
 
 def skipped(at: str, wanted: str, why: str) -> Outcome:
     """The row could not be measured here."""
-    return Outcome(at, "–", "–", "–", wanted, None, f"skipped: {why}")
+    return Outcome(at, "-", "-", "-", wanted, None, f"skipped: {why}")
 
 
 def duration(seconds: float) -> str:
