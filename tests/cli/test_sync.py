@@ -1,13 +1,16 @@
+import errno
 import json
+import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Cli
-from tests.support.logs import LogBuilder, add, metadata, protocol
+from tests.support.logs import LogBuilder, add, commit_name, metadata, protocol
 
 
 @pytest.fixture
@@ -82,3 +85,45 @@ def test_watch_goes_on_until_it_is_stopped(cli: Cli, log: LogBuilder, tmp_path: 
     assert process.returncode == 0
     assert err.endswith("Stopped.\n")
     assert "Traceback" not in err
+
+
+def open_when_read(pipe: Path) -> int:
+    """Opens a named pipe for writing as soon as somebody reads it."""
+    until = time.monotonic() + 30
+    while True:
+        try:
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno != errno.ENXIO or time.monotonic() > until:
+                raise
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_watch_stops_in_the_middle_of_a_table_behind_the_commit_at_work(
+    cli: Cli, log: LogBuilder, tmp_path: Path, number: signal.Signals
+):
+    """One commit is a pipe, so that the signal comes while it is read."""
+    cli("import", log.root)
+    log.commit(add("b"))
+    log.commit(add("c"))
+    log.commit(add("d"))
+    slow = log.log / commit_name(2)
+    content = slow.read_bytes()
+    slow.unlink()
+    os.mkfifo(slow)
+    command = [sys.executable, "-m", "deltalakedb", "sync", "grown", "--watch", "60"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        writer = open_when_read(slow)
+        process.send_signal(number)
+        os.write(writer, content)
+        os.close(writer)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert out.startswith("✓ grown took in 2 new versions, 1 to 2, in ")
+    assert err.endswith("Stopped.\n")
+    (status,) = cli("migration-status", "--output", "json").document
+    assert (status["status"], status["version"]) == ("completed", 2)
+    slow.unlink()
+    slow.write_bytes(content)
+    assert cli("sync", "grown").out.startswith("✓ grown took in 1 new version")

@@ -108,13 +108,14 @@ def import_table(
     resume: bool = False,
     listener: Listener | None = None,
     storage_options: Mapping[str, str] | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> ImportReport:
     """Imports every version that the log can rebuild.
 
     Each batch of at most `batch_size` files is one transaction that also moves the watermark (by default 1,000 files,
     more where the log is large). A crash at any point
     leaves a state that `resume` completes to what an undisturbed import gives. On a completed table, `resume` takes
-    in what the log has grown by.
+    in what the log has grown by, until `stop` says so, which is asked before each new commit.
 
     Raises:
         LogError, StorageError: the log can't be read; before anything was loaded the catalog notes the failure only.
@@ -132,7 +133,7 @@ def import_table(
     with database.writing() as connection:
         with connection.begin():
             before = registry.claim(connection, table_id, store.location, resume=resume)
-        job = _Import(database, connection, store, table_id, batch_size, listener)
+        job = _Import(database, connection, store, table_id, batch_size, listener, stop)
         with job.failures_recorded():
             return job.run(before, begun)
 
@@ -147,6 +148,7 @@ class _Import:
     table_id: str
     batch_size: int | None
     listener: Listener | None
+    stop: Callable[[], bool] | None
 
     @contextmanager
     def failures_recorded(self) -> Iterator[None]:
@@ -324,7 +326,7 @@ class _Import:
         return entry
 
     def _sync(self, log: Log, entry: TableEntry) -> TableEntry:
-        synced = take_in(self.database, self.connection, log, entry)
+        synced = take_in(self.database, self.connection, log, entry, stop=self.stop)
         with self.connection.begin():
             self._record_completed(synced.version, owner=None)
         return synced

@@ -89,8 +89,11 @@ def take_in(
     entry: TableEntry,
     *,
     each: Callable[[LogFile], None] | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> TableEntry:
-    """Brings a completed table to the log's newest version; returns its new entry.
+    """Brings a completed table to the log's newest version, or as far as it came before `stop` says true.
+
+    Returns its new entry.
 
     Readers see each commit wholly or not at all. `each` is called after every commit.
 
@@ -108,6 +111,8 @@ def take_in(
             registry.complete(connection, entry)
     expect(log, commits)
     for commit in commits:
+        if stop is not None and stop():
+            break
         with connection.begin():
             entry = _apply(database, connection, log, entry, commit)
         logger.info("%s: version %d taken in", entry.table_id, commit.version)

@@ -43,7 +43,8 @@ def command(run: Run, table_ids: tuple[str, ...], all_tables: bool, watch: float
     """Take in what tables have grown by.
 
     Exits with 1 where any table failed; it stays readable at the version that it has. With --watch a failure is said
-    and tried again in the next round, and --output json gives a document a line for every round.
+    and tried again in the next round; it stops behind the commit at work. --output json gives a document
+    a line for every round.
     """
     if bool(table_ids) == all_tables:
         raise click.UsageError("Name tables, or give --all.", click.get_current_context())
@@ -83,7 +84,7 @@ def _round(run: Run, database: Database, table_ids: Sequence[str], stop: Event |
     for entry in _entries(database, table_ids):
         if stop is not None and stop.is_set():
             break
-        tables.append(_sync(run, database, entry))
+        tables.append(_sync(run, database, entry, stop))
     return SyncReport(tuple(tables))
 
 
@@ -107,13 +108,18 @@ def _mention_incomplete(run: Run, database: Database) -> None:
         run.note("The catalog is empty.")
 
 
-def _sync(run: Run, database: Database, entry: TableEntry) -> SyncedTable | UnsyncedTable:
+def _sync(run: Run, database: Database, entry: TableEntry, stop: Event | None) -> SyncedTable | UnsyncedTable:
     from ...errors import DeltaLakeDBError
     from ...migrate.importer import import_table
 
     try:
         report = import_table(
-            database, entry.location, entry.table_id, resume=True, storage_options=run.storage_options
+            database,
+            entry.location,
+            entry.table_id,
+            resume=True,
+            storage_options=run.storage_options,
+            stop=None if stop is None else stop.is_set,
         )
     except DeltaLakeDBError as error:
         message = explain(error, run.secrets.scrub).message
