@@ -28,7 +28,7 @@ def main() -> None:
             outcome = case.run(bench)
             print(_line(case, outcome), flush=True)
             results.record(folder, known, case.name, case.work, outcome, run)
-    _finish(folder, known)
+            _write_down(folder, known)  # at once: a later case may fail
     print(f"\nwritten: {folder / results.PAGE}")
 
 
@@ -57,7 +57,7 @@ def _line(case: Case, outcome: Outcome) -> str:
     return f"{case.name} ({outcome.at}): {told}"
 
 
-def _finish(folder: Path, known: results.Known) -> None:
+def _write_down(folder: Path, known: results.Known) -> None:
     from . import pictures
 
     order = [case.name for case in CASES]
