@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DOCS = Path(__file__).parent
-PAGES = ("migration-guide.md", "sql.md", "python.md")
+PAGES = ("migration-guide.md", "sql.md", "python.md", "operations.md")
 CATALOG = "catalog.db"
 """The catalog that a page's commands make and its SQL asks."""
 

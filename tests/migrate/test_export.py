@@ -194,7 +194,7 @@ def test_the_disaster_drill(database: Database, tmp_path: Path):
 
 def seen(table: Path, version: int) -> tuple:
     opened = deltalake.DeltaTable(table, version=version)
-    return sorted(opened.to_pyarrow_table().to_pylist(), key=str), opened.history(), opened.file_uris().sort()
+    return sorted(opened.to_pyarrow_table().to_pylist(), key=str), opened.history(), sorted(opened.file_uris())
 
 
 # ---- what is refused, and what is left then
