@@ -88,7 +88,7 @@ def test_files_whose_hashes_collide_are_told_apart(
     database: Database, log: LogBuilder, monkeypatch: pytest.MonkeyPatch
 ):
     # No two keys with one hash are known, so the hash is made worthless instead.
-    for module in (files, forward):
+    for module in (files, forward, sync):
         monkeypatch.setattr(module, "key_hash", lambda _: 0)
     log.commit(add("x", deletionVector=dv("1", "u")), add("x", deletionVector=dv("2", "u")), add("x"))
     load(database, log)
@@ -212,6 +212,19 @@ def test_a_table_that_was_made_anew_is_refused(database: Database, log: LogBuild
     with pytest.raises(LogChangedError, match=r"Version 2 of the log at .* is not the one that was imported"):
         load(database, anew)
     assert active(database) == set("acd")
+
+
+def test_a_rewritten_commit_without_commit_info_is_told_by_its_files(database: Database, log: LogBuilder):
+    load(database, log)
+    log.commit(remove("b"), add("c"), version=1)  # as another writer orders it
+    log.commit(add("d"))
+    log.commit(add("e"), add("f"))
+    assert load(database, log).version == 3
+    log.commit(add("e"), add("other"), version=3)
+    log.commit(add("g"))
+    with pytest.raises(LogChangedError, match=r"Version 3 of the log at .* is not the one that was imported"):
+        load(database, log)
+    assert active(database) == set("acdef")
 
 
 def test_a_sync_keeps_others_from_the_table_and_lets_it_go(database: Database, database_url: str, log: LogBuilder):

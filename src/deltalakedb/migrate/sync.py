@@ -18,14 +18,18 @@ from ..catalog.registry import TableEntry
 from ..catalog.schema import migration_status
 from ..catalog.snapshot import snapshot
 from ..errors import CorruptLogError, LogChangedError
-from ..log.actions import Actions, CommitInfo
+from ..log.actions import Actions, Add, CommitInfo, deletion_vector_id, key_of
 from ..log.path import LogFile, LogFileKind
 from ..log.reader import Log, check_format, expect, open_log, open_log_since, plan, read_commit
 from ..log.store import CHUNK_BYTES, Store
+from ..replay.files import key_hash
 from ..replay.forward import ForwardReplay, Step
 from ..replay.state import CommitSource, CommitState
 
 logger = logging.getLogger(__name__)
+
+_ADDS_COMPARED = 500
+"""So many files of a commit without commitInfo are looked for in the catalog before the next one is taken in."""
 
 
 def log_to_sync(store: Store, entry: TableEntry) -> Log:
@@ -74,12 +78,26 @@ def check_same_table(log: Log, connection: Connection, entry: TableEntry) -> Non
     kept = snapshot(connection, entry).commits(limit=1)
     if not kept or kept[0].version != entry.version:
         return  # the catalog began with a checkpoint whose commit was not there
-    infos = [a.text for piece in read_commit(log, commit) for a in piece.others if isinstance(a, CommitInfo)]
-    if (infos[-1] if infos else None) != kept[0].commit_info:
+    infos, adds = list[str](), list[Add]()
+    for piece in read_commit(log, commit):
+        infos += [action.text for action in piece.others if isinstance(action, CommitInfo)]
+        adds += piece.adds[: _ADDS_COMPARED - len(adds)]
+    info = infos[-1] if infos else None
+    if info != kept[0].commit_info or (info is None and not _added_by(connection, entry, commit, adds)):
         raise LogChangedError(
             f"Version {entry.version} of the log at {log.location} is not the one that was imported",
             f"The table was made anew or restored: `deltalakedb rollback {entry.table_id}`, then import it again.",
         )
+
+
+def _added_by(connection: Connection, entry: TableEntry, commit: LogFile, adds: list[Add]) -> bool:
+    """Tells whether the catalog's newest version added these files: what tells commits without commitInfo apart."""
+    try:
+        live = find_live(connection, entry.table_id, {key_hash(key_of(add)) for add in adds})
+        found = [live.get((add.path, deletion_vector_id(add.deletion_vector))) for add in adds]
+    except msgspec.MsgspecError as error:
+        raise CorruptLogError(f"{commit.name}: {error}") from error
+    return all(file is not None and file.added_version == entry.version for file in found)
 
 
 def take_in(
