@@ -158,7 +158,11 @@ def readable(connection: Connection, table_id: str) -> TableEntry:
 
 
 def _status(row: Row[Any]) -> TableStatus:
-    values = in_utc(row._mapping)
+    return status_from(in_utc(row._mapping))
+
+
+def status_from(values: dict[str, Any]) -> TableStatus:
+    """Returns what holds now of a row of `migration_status`, by the names of its columns and in UTC."""
     if values["status"] == RUNNING and not is_alive(values["owner"], values["heartbeat_at"]):
         values["status"] = INTERRUPTED
     return TableStatus(**values)

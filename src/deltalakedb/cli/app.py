@@ -37,6 +37,7 @@ _COMMANDS = {
     "migration-status": "migration_status",
     "sync": "sync",
     "check": "check",
+    "serve": "serve",
     "files": "files",
     "history": "history",
     "index": "index",

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 DATABASE_VARIABLE = "DELTALAKEDB_DATABASE_URL"
 WEBHOOK_VARIABLE = "DELTALAKEDB_WEBHOOK"
+TOKEN_VARIABLE = "DELTALAKEDB_TOKEN"
 
 
 @dataclass(frozen=True, slots=True)

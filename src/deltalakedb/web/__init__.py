@@ -1,0 +1,1 @@
+"""The status page: read-only, over a catalog, for people and for Prometheus."""
