@@ -1,6 +1,7 @@
 import base64
 import http.client
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -338,6 +339,18 @@ def test_metrics(server: Server):
     assert found["deltalakedb_problems", "stalled"] == 0
     assert ("deltalakedb_heartbeat_age_seconds", "running") in found
     assert found["deltalakedb_query_seconds_count", "lake"] == 1
+
+
+def test_alert_rules_ask_for_metrics_and_labels_that_are_there(server: Server):
+    rules = (Path(__file__).parents[2] / "docs" / "monitoring" / "alerts.yml").read_text()
+    families = list(text_string_to_metric_families(server.get("/metrics").text))
+    there = {sample.name: set(sample.labels.values()) for family in families for sample in family.samples}
+    for family in families:
+        there[family.name] = {value for sample in family.samples for value in sample.labels.values()}
+    asked = re.findall(r'(deltalakedb_[a-z_]+)(?:\{[a-z]+=~?"([^"]+)"\})?', rules)
+    assert len(asked) == rules.count("alert:") == 6
+    for name, values in asked:
+        assert set(filter(None, values.split("|"))) <= there[name]
 
 
 def test_the_description_names_what_is_there(server: Server):
