@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, case, cast, func, select
 from sqlalchemy.types import BigInteger
 
+from ..errors import TableNotFoundError
 from . import registry, validations
 from .registry import TableEntry
 from .schema import delta_commits, delta_files, delta_metadata, delta_partitions, delta_tables, delta_validations
@@ -138,6 +139,18 @@ def table(connection: Connection, table_id: str) -> Document | None:
     return found
 
 
+def state(connection: Connection, table_id: str) -> TableEntry | None:
+    """Returns the table that can be read, for `growth` and `files`; None where its import has not completed.
+
+    Raises:
+        TableNotFoundError: nobody knows it.
+    """
+    entry = registry.entry_of(connection, table_id)
+    if entry is None and registry.status_of(connection, table_id) is None:
+        raise TableNotFoundError(f"There is no table {table_id!r} in the catalog")
+    return entry
+
+
 def _validation(last: validations.LastValidation) -> Document:
     names = ("version", "validated_at", "valid", "versions_checked", "reader", "difference_count")
     return {**{name: getattr(last, name) for name in names}, "differences": json.loads(last.differences)}
@@ -149,7 +162,7 @@ def _state(connection: Connection, entry: TableEntry) -> Document:
         "first_version": entry.first_version,
         "version": entry.version,
         "versions_behind": entry.log_version - entry.version,
-        **_files(connection, entry),
+        **files(connection, entry),
         "growth": growth(connection, entry),
         "partitions": _partitions(connection, entry),
         "columns": columns,
@@ -158,7 +171,8 @@ def _state(connection: Connection, entry: TableEntry) -> Document:
     }
 
 
-def _files(connection: Connection, entry: TableEntry) -> Document:
+def files(connection: Connection, entry: TableEntry) -> Document:
+    """Returns how many active files there are and how large, and `sizes`, a histogram."""
     size = delta_files.c.size
     classes = [case((size < limit, at), else_=None) for at, limit in enumerate(SIZE_LIMITS)]
     number = func.coalesce(*classes, len(SIZE_LIMITS)).label("number")

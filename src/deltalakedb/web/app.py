@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from starlette.staticfiles import StaticFiles
 from ..catalog import overview
 from ..catalog.database import Database
 from ..catalog.problems import problems
+from ..catalog.registry import TableEntry
 from ..errors import DeltaLakeDBError, TableNotFoundError
 from . import charts
 from .guard import Guard
@@ -80,12 +82,11 @@ class _Pages:
         return _json(self._table(request))
 
     def growth(self, request: Request) -> Response:
-        state = self._table(request)["state"]
-        return _image(charts.growth(state["growth"] if state else []))
+        return _image(charts.growth(self._of_state(request, overview.growth) or []))
 
     def sizes(self, request: Request) -> Response:
-        state = self._table(request)["state"]
-        return _image(charts.sizes(state["sizes"] if state else []))
+        found = self._of_state(request, overview.files)
+        return _image(charts.sizes(found["sizes"] if found else []))
 
     def prometheus(self, _request: Request) -> Response:
         return Response(self._metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
@@ -112,6 +113,15 @@ class _Pages:
             raise TableNotFoundError(f"There is no table {table_id!r} in the catalog")
         return found
 
+    def _of_state(self, request: Request, ask: Callable[[Connection, TableEntry], Any]) -> Any:
+        """Asks for one part of a table's state; None where it can't be read yet."""
+
+        def ask_of(connection: Connection) -> Any:
+            entry = overview.state(connection, request.query_params.get("id", ""))
+            return None if entry is None else ask(connection, entry)
+
+        return self._asked("table", ask_of)
+
     def _asked(self, page: str, ask: Callable[[Connection], Any]) -> Any:
         with self._metrics.queries.labels(page).time(), self._database.reading() as connection:
             return ask(connection)
@@ -130,9 +140,7 @@ def _lake(connection: Connection, request: Request) -> dict[str, Any]:
     return {
         **overview.lake(connection),
         "problems_total": len(wrong),
-        "problems": [
-            {"kind": one.kind, "table_id": one.table_id, "message": one.message} for one in wrong[:_PROBLEMS_SHOWN]
-        ],
+        "problems": [asdict(one) for one in wrong[:_PROBLEMS_SHOWN]],
         "search": search,
         "status": status,
         "page": page,
