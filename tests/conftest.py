@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from deltalakedb.catalog.database import Database
 from tests.support import databases, object_stores
 
 # A deadline for an example measures the machine, not the code.
@@ -65,3 +66,11 @@ def s3_proxy(s3_server: object_stores.S3Server) -> Iterator[object_stores.Proxy]
     """A proxy in front of the server of S3, which counts requests, delays them, or refuses them."""
     with object_stores.proxy(s3_server.url) as made:
         yield made
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A catalog on each kind of database, empty."""
+    database = Database(database_url)
+    yield database
+    database.close()

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +9,6 @@ from deltalakedb.catalog.database import Database
 from deltalakedb.catalog.files import end_live, find_live
 from deltalakedb.migrate.importer import import_table
 from tests.support.logs import LogBuilder, add, metadata, protocol
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    database = Database(database_url)
-    yield database
-    database.close()
 
 
 @pytest.fixture

@@ -12,14 +12,6 @@ from tests.support.databases import fresh_postgres, sqlite_url
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """A catalog on each kind of database, empty."""
-    database = Database(database_url)
-    yield database
-    database.close()
-
-
-@pytest.fixture
 def imported(database: Database, tmp_path: Path) -> str:
     """The location of a table that was imported as `t`."""
     location = str(make_log(tmp_path / "t").root)

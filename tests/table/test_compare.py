@@ -1,7 +1,6 @@
 """Performance comparison: both sides are asked the same, and say the same."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,14 +14,6 @@ from tests.support import lake
 from tests.support.logs import LogBuilder, add, commit_info, commit_name, metadata, protocol, to_lines
 
 ALL = ["open_latest", "list_files", "plan_partition_filter", "plan_stats_filter", "time_travel", "history"]
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """A catalog on each kind of database, empty."""
-    database = Database(database_url)
-    yield database
-    database.close()
 
 
 @pytest.fixture
