@@ -25,32 +25,21 @@ class Outcome:
 
 def at_most(times: float, ours: float, peer: float, *, at: str, peer_name: str, note: str = "") -> Outcome:
     """Ours may take so many times the peer's seconds."""
-    ratio = ours / peer
-    return Outcome(
-        at=at,
-        ours=duration(ours),
-        peer=f"{duration(peer)} ({peer_name})",
-        ratio=f"{ratio:.2f} ×",
-        wanted=f"≤ {times:g} ×",
-        reached=ratio <= times,
-        note=note,
-        seconds=(ours, peer),
-    )
+    ratio, wanted = ours / peer, f"≤ {times:g} ×"
+    return _compared(at, ours, peer, peer_name, f"{ratio:.2f} ×", wanted, ratio <= times, note)
 
 
 def faster(times: float, ours: float, peer: float, *, at: str, peer_name: str, note: str = "") -> Outcome:
     """Ours is to be so many times faster."""
-    ratio = peer / ours
-    return Outcome(
-        at=at,
-        ours=duration(ours),
-        peer=f"{duration(peer)} ({peer_name})",
-        ratio=f"{ratio:,.1f} × faster",
-        wanted=f"≥ {times:g} × faster",
-        reached=ratio >= times,
-        note=note,
-        seconds=(ours, peer),
-    )
+    ratio, wanted = peer / ours, f"≥ {times:g} × faster"
+    return _compared(at, ours, peer, peer_name, f"{ratio:,.1f} × faster", wanted, ratio >= times, note)
+
+
+def _compared(
+    at: str, ours: float, peer: float, peer_name: str, ratio: str, wanted: str, reached: bool, note: str
+) -> Outcome:
+    against = f"{duration(peer)} ({peer_name})"
+    return Outcome(at, duration(ours), against, ratio, wanted, reached, note, seconds=(ours, peer))
 
 
 def skipped(at: str, wanted: str, why: str) -> Outcome:
