@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Connection, CursorResult, Select, literal_column, select
+from sqlalchemy import Column, ColumnElement, Connection, CursorResult, Select, select
 
 from ..errors import CatalogError
 from ..rows import (
@@ -21,7 +21,7 @@ from ..rows import (
 )
 from .registry import TableEntry
 from .schema import ROW_TABLES, delta_files
-from .snapshot import place_of
+from .snapshot import ROWID, place_of
 
 _PAGE = 5_000
 _Row = TypeVar("_Row")
@@ -133,6 +133,5 @@ class _Reading:
 
 def _sorted_by_key(columns: list[Any], wanted: ColumnElement[bool], by: Column[int]) -> Select[Any]:
     """SQLite sorts in memory here, so it gets places to sort, not rows; the limit keeps it from merging the two."""
-    place: ColumnElement[Any] = literal_column("delta_files.rowid")
-    places = select(place.label("place")).where(wanted).order_by(by, place).limit(-1).subquery("places")
-    return select(*columns).select_from(places.join(delta_files, place == places.c.place))
+    places = select(ROWID.label("place")).where(wanted).order_by(by, ROWID).limit(-1).subquery("places")
+    return select(*columns).select_from(places.join(delta_files, places.c.place == ROWID))

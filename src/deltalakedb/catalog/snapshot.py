@@ -53,6 +53,9 @@ _PLACES = {
 }
 """Where a row is in its table, by dialect: an import appends the files of a commit in the log's order."""
 
+ROWID: ColumnElement[int] = literal_column(_PLACES["sqlite"], BigInteger)
+"""The place of a row in SQLite, by which rows are found one after the other."""
+
 _ROW_TYPES: dict[str, Any] = {
     "commits": CommitRow,
     "metadata": MetadataRow,
@@ -245,12 +248,12 @@ class Snapshot:
         return select(*columns).where(self._own(delta_files), delta_files.c.removed_version <= self.version, ~again)
 
     def _active(self, columns: Sequence[Any], where: ColumnElement[bool] | None = None) -> Select[Any]:
+        if where is None and self.connection.dialect.name == "sqlite":
+            return self._in_order(columns)
         own, live = self._own(delta_files), _live_until(self.version)
         if not self.is_newest or (where is not None and _asks_for_keys(where)):
             # Each side says all that its index needs: SQLite looks at them one by one.
             live = or_(and_(own, live), and_(own, _ended_after(self.version)))
-        if where is None and self.connection.dialect.name == "sqlite":
-            return self._in_order(columns)
         query = select(*columns).where(own, live)
         return query if where is None else query.where(where)
 
@@ -266,10 +269,9 @@ class Snapshot:
         """
         own, ended = self._own(delta_files), delta_files.c.removed_version
         still: ColumnElement[bool] = and_(own, ended.is_(None))
-        rowid: ColumnElement[int] = literal_column("delta_files.rowid", BigInteger)
-        rows = select(rowid).select_from(delta_files)
+        rows = select(ROWID).select_from(delta_files)
         rows = rows.where(still if self.is_newest else or_(still, and_(own, ended > self.version)))
-        return select(*columns).where(rowid.in_(rows.correlate(None)), delta_files.c.added_version <= self.version)
+        return select(*columns).where(ROWID.in_(rows.correlate(None)), delta_files.c.added_version <= self.version)
 
     def _own(self, table: Any) -> ColumnElement[bool]:
         return table.c.table_id == self.entry.table_id  # type: ignore[no-any-return]

@@ -113,9 +113,9 @@ def import_table(
     """Imports every version that the log can rebuild.
 
     Each batch of at most `batch_size` files is one transaction that also moves the watermark (by default 1,000 files,
-    more where the log is large). A crash at any point
-    leaves a state that `resume` completes to what an undisturbed import gives. On a completed table, `resume` takes
-    in what the log has grown by, until `stop` says so, which is asked before each new commit.
+    more where the log is large). A crash at any point leaves a state that `resume` completes to what an undisturbed
+    import gives. On a completed table, `resume` takes in what the log has grown by, until `stop` says so, which is
+    asked before each new commit.
 
     Raises:
         LogError, StorageError: the log can't be read; before anything was loaded the catalog notes the failure only.

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import URL, Connection, Engine, Table, insert
+from sqlalchemy import URL, Connection, Engine, Table
 
 from ...errors import DeltaLakeDBError, DriverNotInstalledError
 
@@ -86,12 +86,9 @@ class Dialect(ABC):
         values = list(zip(*columns.values(), strict=True))
         return Packed(table_id, tuple(columns), marshal.dumps(values))
 
+    @abstractmethod
     def load(self, connection: Connection, table: Table, pieces: Iterable[Packed]) -> None:
         """Appends rows piece by piece, in the caller's transaction."""
-        for packed in pieces:
-            names = ("table_id", *packed.columns)
-            values = [dict(zip(names, (packed.table_id, *row), strict=True)) for row in marshal.loads(packed.data)]
-            connection.execute(insert(table), values)
 
     @abstractmethod
     def insert_missing(self, connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
