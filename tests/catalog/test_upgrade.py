@@ -179,7 +179,7 @@ def test_the_oldest_catalog_is_upgraded_and_goes_on_as_one_of_now(oldest: str, l
     for name in tables(anew):
         assert columns(oldest, name) == columns(anew, name)
     (status,), (expected,) = (dump(url, "t", without=WATERMARK)["migration_status"] for url in (oldest, anew))
-    for column in ("status", "version", "files_processed", "active_files", "commits_processed"):
+    for column in ("status", "version", "files_processed", "active_files", "active_bytes", "commits_processed"):
         assert status[column] == expected[column]
     assert status["active_files"] == 2
 

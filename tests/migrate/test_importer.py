@@ -66,6 +66,10 @@ def test_every_sql_table_holds_the_table(database: Database, database_url: str, 
     (status,) = dump(database_url, "orders")["migration_status"]
     assert (status["status"], status["version"], status["files_processed"]) == ("completed", 2, 5)
     assert (status["commits_processed"], status["commits_total"]) == (3, 3)
+    live = [row["size"] for row in dump(database_url, "orders")["delta_files"] if row["removed_version"] is None]
+    assert (status["active_files"], status["active_bytes"]) == (len(live), sum(live))
+    size = sum(path.stat().st_size for path in log.log.glob("*.json"))
+    assert (status["log_bytes_processed"], status["log_bytes_total"]) == (size, size)
     assert (status["error_message"], status["owner"]) == (None, None)
     assert status["completed_at"] >= status["started_at"]
 
@@ -83,6 +87,23 @@ def test_the_listener_hears_how_far_the_import_has_come(database: Database, log:
     assert [progress.files for progress in heard] == sorted(progress.files for progress in heard)
     assert {progress.commits_total for progress in heard} == {3}
     assert all(progress.bytes <= progress.bytes_total for progress in heard)
+
+
+def test_where_a_run_began_is_noted_so_that_its_rate_can_be_told(
+    database: Database, database_url: str, log: LogBuilder
+):
+    import_table(database, str(log.root))
+    (first,) = dump(database_url)["migration_status"]
+    log.commit(add("f", size=7))
+    import_table(database, str(log.root), resume=True)
+    (second,) = dump(database_url)["migration_status"]
+    counted = ("files", "commits", "log_bytes")
+    assert [first[f"{name}_at_claim"] for name in counted] == [0, 0, 0]
+    assert [second[f"{name}_at_claim"] for name in counted] == [first[f"{name}_processed"] for name in counted]
+    assert second["claimed_at"] > first["claimed_at"]
+    assert (second["commits_processed"], second["commits_total"]) == (4, 4)
+    assert second["log_bytes_processed"] == second["log_bytes_total"] > first["log_bytes_total"]
+    assert second["active_bytes"] == first["active_bytes"] + 7
 
 
 def test_the_log_is_left_as_it_was(database: Database, log: LogBuilder):

@@ -15,7 +15,8 @@ SQL_TABLES = (
     "delta_domain_metadata",
     "delta_cdc_files",
 )
-MOMENTS = {"started_at", "completed_at", "heartbeat_at", "imported_at", "synced_at", "owner"}
+MOMENTS = {"started_at", "completed_at", "heartbeat_at", "claimed_at", "imported_at", "synced_at", "owner"}
+MOMENTS |= {"files_at_claim", "commits_at_claim", "log_bytes_at_claim"}
 """Columns that differ from one import of the same log to the next."""
 WATERMARK = {"rows_loaded", "log_fingerprint"}
 """Columns that say how the rows came in: by an import, or by syncs as well."""

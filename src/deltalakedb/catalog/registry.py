@@ -35,6 +35,7 @@ class TableStatus:
     version: int | None
     files_processed: int
     active_files: int
+    active_bytes: int
     started_at: datetime
     completed_at: datetime | None
     error_message: str | None
@@ -44,8 +45,14 @@ class TableStatus:
     commits_processed: int
     rows_loaded: int
     log_fingerprint: str | None
+    log_bytes_processed: int
+    log_bytes_total: int | None
     owner: str | None
     heartbeat_at: datetime | None
+    claimed_at: datetime | None
+    files_at_claim: int
+    commits_at_claim: int
+    log_bytes_at_claim: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,13 +211,22 @@ def claim(connection: Connection, table_id: str, location: str, *, resume: bool)
         "error_message": None,
         "owner": this_process(),
         "heartbeat_at": now(),
+        "claimed_at": now(),
     }
     if before is None:
         delete_rows(connection, table_id)  # what a shell without foreign keys may have left
         _insert_status(connection, table_id, **values)
     else:
-        record(connection, table_id, **values)
+        record(connection, table_id, **values, **_so_far(before))
     return before
+
+
+def _so_far(status: TableStatus) -> dict[str, int]:
+    return {
+        "files_at_claim": status.files_processed,
+        "commits_at_claim": status.commits_processed,
+        "log_bytes_at_claim": status.log_bytes_processed,
+    }
 
 
 def _insert_status(connection: Connection, table_id: str, **values: Any) -> None:

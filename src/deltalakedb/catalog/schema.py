@@ -74,6 +74,7 @@ migration_status = Table(
     Column("files_processed", BigInteger, nullable=False),
     # Counted while rows come in: a count of the rows themselves costs as much as there are.
     Column("active_files", BigInteger, nullable=False, server_default="0"),
+    Column("active_bytes", BigInteger, nullable=False, server_default="0"),
     Column("started_at", Time, nullable=False),
     Column("completed_at", Time),
     Column("error_message", Text),
@@ -85,9 +86,16 @@ migration_status = Table(
     # The watermark: a replay gives the same rows in the same order, so their number is a place in the log.
     Column("rows_loaded", BigInteger, nullable=False),
     Column("log_fingerprint", String(64)),
-    # Who works on it.
+    # For people: a log of one checkpoint has no commits by which to see how far it has come.
+    Column("log_bytes_processed", BigInteger, nullable=False, server_default="0"),
+    Column("log_bytes_total", BigInteger),
+    # Who works on it, since when, and where that began: what has come since then makes a rate.
     Column("owner", Text),
     Column("heartbeat_at", Time),
+    Column("claimed_at", Time),
+    Column("files_at_claim", BigInteger, nullable=False, server_default="0"),
+    Column("commits_at_claim", BigInteger, nullable=False, server_default="0"),
+    Column("log_bytes_at_claim", BigInteger, nullable=False, server_default="0"),
 )
 
 delta_tables = Table(

@@ -18,17 +18,29 @@ def _keep_validations(connection: Connection) -> None:
     delta_validations.create(connection)
 
 
-def _count_active_files(connection: Connection) -> None:
-    connection.execute(text("ALTER TABLE migration_status ADD COLUMN active_files BIGINT DEFAULT 0 NOT NULL"))
+def _count_what_is_there(connection: Connection) -> None:
+    for name in (
+        "active_files",
+        "active_bytes",
+        "log_bytes_processed",
+        "files_at_claim",
+        "commits_at_claim",
+        "log_bytes_at_claim",
+    ):
+        connection.execute(text(f"ALTER TABLE migration_status ADD COLUMN {name} BIGINT DEFAULT 0 NOT NULL"))
+    connection.execute(text("ALTER TABLE migration_status ADD COLUMN log_bytes_total BIGINT"))
+    moment = "TIMESTAMP WITH TIME ZONE" if connection.dialect.name == "postgresql" else "DATETIME"
+    connection.execute(text(f"ALTER TABLE migration_status ADD COLUMN claimed_at {moment}"))
+    live = "FROM delta_files WHERE delta_files.table_id = migration_status.table_id AND removed_version IS NULL"
     connection.execute(
         text(
-            "UPDATE migration_status SET active_files = (SELECT count(*) FROM delta_files "
-            "WHERE delta_files.table_id = migration_status.table_id AND removed_version IS NULL)"
+            f"UPDATE migration_status SET active_files = (SELECT count(*) {live}), "
+            f"active_bytes = (SELECT coalesce(sum(size), 0) {live})"
         )
     )
 
 
-STEPS: dict[int, Callable[[Connection], None]] = {1: _keep_validations, 2: _count_active_files}
+STEPS: dict[int, Callable[[Connection], None]] = {1: _keep_validations, 2: _count_what_is_there}
 """What leads from each schema version to the next one."""
 
 

@@ -58,6 +58,7 @@ class Batch(NamedTuple):
         files: how many of them are files.
         added: how many of these have an `added_version`.
         active: how many of these nothing has ended.
+        active_bytes: their sizes, together.
         commits: how many commits end in the batch.
         read: how far the log has been read.
         ending: set in the last batch.
@@ -69,6 +70,7 @@ class Batch(NamedTuple):
     files: int
     added: int
     active: int
+    active_bytes: int
     commits: int
     read: Read
     ending: Ending | None
@@ -123,6 +125,7 @@ def _packed(source: Source, batch: Rows, seen: set[int], read: Read, ending: End
         len(batch.files),
         sum(1 for file in batch.files if file.added_version is not None),
         [file.removed_version for file in batch.files].count(None),
+        sum(file.size or 0 for file in batch.files if file.removed_version is None),
         len(batch.commits),
         read,
         ending,

@@ -36,6 +36,19 @@ DEFAULT_BATCH_SIZE = 1000
 MOST_AT_ONCE = 500
 """Files that are packed at once: what is decoded together should fit the processor's cache. A transaction has more."""
 
+_COUNTED = (
+    "files_processed",
+    "active_files",
+    "active_bytes",
+    "commits_processed",
+    "rows_loaded",
+    "log_bytes_processed",
+    "files_at_claim",
+    "commits_at_claim",
+    "log_bytes_at_claim",
+)
+"""What an import counts from nothing when it begins anew."""
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -278,12 +291,10 @@ class _Import:
                 first_version=segment.first_version,
                 target_version=segment.version,
                 commits_total=len(segment.commits),
+                log_bytes_total=segment.size,
                 log_fingerprint=fingerprint(segment),
                 version=None,
-                files_processed=0,
-                active_files=0,
-                commits_processed=0,
-                rows_loaded=0,
+                **dict.fromkeys(_COUNTED, 0),
             )
         return segment, 0
 
@@ -304,6 +315,8 @@ class _Import:
             rows_loaded=columns.rows_loaded + sum(batch.rows for batch in loaded),
             files_processed=columns.files_processed + sum(batch.added for batch in loaded),
             active_files=columns.active_files + sum(batch.active for batch in loaded),
+            active_bytes=columns.active_bytes + sum(batch.active_bytes for batch in loaded),
+            log_bytes_processed=loaded[-1].read.bytes,
             commits_processed=columns.commits_processed + sum(batch.commits for batch in loaded),
             heartbeat_at=registry.now(),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import msgspec
@@ -127,6 +127,7 @@ def take_in(
         with connection.begin():  # said before it is done, so that a table that falls behind is seen to
             entry = replace(entry, log_version=commits[-1].version)
             registry.complete(connection, entry)
+            _expect(connection, entry.table_id, commits)
     expect(log, commits)
     for commit in commits:
         if stop is not None and stop():
@@ -139,15 +140,24 @@ def take_in(
     return entry
 
 
+def _expect(connection: Connection, table_id: str, commits: tuple[LogFile, ...]) -> None:
+    columns = migration_status.c
+    registry.hold(
+        connection,
+        table_id,
+        commits_total=columns.commits_processed + len(commits),
+        log_bytes_total=columns.log_bytes_processed + sum(commit.size for commit in commits),
+    )
+
+
 def _apply(database: Database, connection: Connection, log: Log, entry: TableEntry, commit: LogFile) -> TableEntry:
     table_id, pieces = entry.table_id, _pieces(log, commit)
     state = CommitState(CommitSource(commit.version, commit.name, commit.modified_ms, ()))
     replay = ForwardReplay(state, lambda hashes: find_live(connection, table_id, hashes))
-    indexes, added, ended = ranges.indexes_of(connection, table_id), 0, 0
+    indexes, change = ranges.indexes_of(connection, table_id), _Change(commit.size)
 
     def write(step: Step) -> None:
-        nonlocal ended
-        ended += len(step.ended)
+        change.note(step)
         end_live(connection, table_id, step.ended)
         append_files(connection, database.dialect, table_id, step.added)
         ranges.append(connection, database.dialect, indexes, step.added)
@@ -159,13 +169,13 @@ def _apply(database: Database, connection: Connection, log: Log, entry: TableEnt
             write(step)
         for step in replay.add(chain.from_iterable(piece.adds for piece in pieces())):
             write(step)
-            added += len(step.added)
+            change.added += len(step.added)
     except msgspec.MsgspecError as error:
         raise CorruptLogError(f"{commit.name}: {error}") from error
     if state.metadata is not None:
         check_format(state.metadata)
     append(connection, database.dialect, table_id, state.finish())
-    return _move_on(connection, entry, state, added, ended)
+    return _move_on(connection, entry, state, change)
 
 
 def _pieces(log: Log, commit: LogFile) -> Callable[[], Iterator[Actions]]:
@@ -176,7 +186,23 @@ def _pieces(log: Log, commit: LogFile) -> Callable[[], Iterator[Actions]]:
     return lambda: iter(whole)
 
 
-def _move_on(connection: Connection, entry: TableEntry, state: CommitState, added: int, ended: int) -> TableEntry:
+@dataclass(slots=True)
+class _Change:
+    """What a commit has changed: files with an `added_version`, and what is active."""
+
+    log_bytes: int
+    added: int = 0
+    active_files: int = 0
+    active_bytes: int = 0
+
+    def note(self, step: Step) -> None:
+        for files, sign in ((step.added, 1), (step.ended, -1)):
+            sizes = [file.size or 0 for file in files if sign < 0 or file.removed_version is None]
+            self.active_files += sign * len(sizes)
+            self.active_bytes += sign * sum(sizes)
+
+
+def _move_on(connection: Connection, entry: TableEntry, state: CommitState, change: _Change) -> TableEntry:
     warnings = [*msgspec.json.decode(entry.warnings or "[]"), *state.violations]
     moved = replace(
         entry,
@@ -191,10 +217,11 @@ def _move_on(connection: Connection, entry: TableEntry, state: CommitState, adde
         entry.table_id,
         version=state.version,
         target_version=state.version,
-        files_processed=columns.files_processed + added,
-        active_files=columns.active_files + added - ended,
+        files_processed=columns.files_processed + change.added,
+        active_files=columns.active_files + change.active_files,
+        active_bytes=columns.active_bytes + change.active_bytes,
         commits_processed=columns.commits_processed + 1,
-        commits_total=columns.commits_processed + 1,
+        log_bytes_processed=columns.log_bytes_processed + change.log_bytes,
         heartbeat_at=registry.now(),
     )
     return moved
