@@ -14,7 +14,7 @@ from .catalog.registry import TableEntry
 from .migrate.export import ExportReport, export_table
 from .migrate.importer import ImportReport, Listener, import_table
 from .migrate.rollback import RollbackCheck, RollbackReport, rollback, verify_rollback
-from .migrate.validate import ValidationReport, keep, validate
+from .migrate.validate import ValidationReport, validate_and_keep
 from .table.absolute import AbsolutePaths
 from .table.delta_table import DeltaTable
 from .table.indexing import index as index_columns
@@ -86,7 +86,12 @@ class Catalog:
         with self._database.reading() as connection:
             entry = registry.readable(connection, table_id)
         return import_table(
-            self._database, entry.location, table_id, resume=True, storage_options=self._storage_options
+            self._database,
+            entry.location,
+            table_id,
+            resume=True,
+            storage_options=self._storage_options,
+            command="sync",
         )
 
     def validate(
@@ -104,7 +109,7 @@ class Catalog:
         """
         with self._database.reading() as connection:
             entry = registry.readable(connection, table_id)
-        report = validate(
+        report, _kept = validate_and_keep(
             self._database,
             entry.location,
             table_id,
@@ -112,7 +117,6 @@ class Catalog:
             listener=listener,
             storage_options=self._storage_options,
         )
-        keep(self._database, report)
         return report
 
     def verify_rollback(self, table_id: str) -> RollbackCheck:

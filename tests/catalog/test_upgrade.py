@@ -6,6 +6,7 @@ from sqlalchemy import Connection, inspect, text
 
 from deltalakedb.catalog import upgrade
 from deltalakedb.catalog.database import Database
+from deltalakedb.catalog.events import Event, events
 from deltalakedb.catalog.schema import SCHEMA_VERSION
 from deltalakedb.errors import CatalogError, DeltaLakeDBError, SchemaVersionError
 from deltalakedb.migrate.importer import import_table
@@ -182,6 +183,18 @@ def test_the_oldest_catalog_is_upgraded_and_goes_on_as_one_of_now(oldest: str, l
     for column in ("status", "version", "files_processed", "active_files", "active_bytes", "commits_processed"):
         assert status[column] == expected[column]
     assert status["active_files"] == 2
+    (upgraded,) = (event for event in events_in(oldest) if event.command == "upgrade")
+    assert (upgraded.table_id, upgraded.status) == (None, "completed")
+    assert upgraded.changes == f'{{"from_schema_version": 1, "to_schema_version": {SCHEMA_VERSION}}}'
+    assert not [event for event in events_in(anew) if event.command == "upgrade"]
+
+
+def events_in(url: str) -> list[Event]:
+    database = Database(url)
+    with database.reading() as connection:
+        found = events(connection)
+    database.close()
+    return found
 
 
 def test_an_upgrade_of_the_oldest_catalog_that_fails_leaves_every_row_and_column(

@@ -23,7 +23,7 @@ from deltalakedb.catalog.database import Database
 from deltalakedb.catalog.registry import this_process
 from deltalakedb.errors import DeltaLakeDBError
 from deltalakedb.migrate.importer import import_table
-from deltalakedb.migrate.validate import keep, validate
+from deltalakedb.migrate.validate import validate_and_keep
 from deltalakedb.web.app import make_app
 from tests.support import lake
 from tests.support.catalogs import execute
@@ -120,7 +120,7 @@ def troubled(database_url: str, tmp_path: Path) -> str:
     log.commit(metadata({"part": "string", "new<i>": "long"}, ["part"]))
     import_table(database, str(log.root), EVIL)
     execute(database_url, "UPDATE delta_files SET size = 1 WHERE table_id = 'drifted'")
-    keep(database, validate(database, str(tmp_path / "plain"), "drifted"))
+    validate_and_keep(database, str(tmp_path / "plain"), "drifted")
     execute(database_url, "UPDATE delta_tables SET log_version = 9 WHERE table_id = 'behind'")
     running = "UPDATE migration_status SET status = 'running', commits_processed = 1, commits_total = 4, owner = :owner"
     execute(database_url, f"{running} WHERE table_id = 'running'", owner=this_process())

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     MetaData,
@@ -308,6 +309,31 @@ delta_validations = Table(
     Column("differences", Json, nullable=False),  # the first of them, as `validate --output json` has them
     PrimaryKeyConstraint("table_id"),
 )
+
+# Who did what. Without a foreign key: what happened to a table is known after it was forgotten, too.
+migration_events = Table(
+    "migration_events",
+    schema,
+    Column("event_id", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
+    Column("table_id", String(MAX_TABLE_ID)),  # NULL: not of one table
+    Column("command", String(32), nullable=False),
+    Column("options", Json, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("started_at", Time, nullable=False),
+    Column("ended_at", Time),
+    Column("version_before", BigInteger),
+    Column("version", BigInteger),
+    Column("changes", Json),
+    Column("error_message", Text),
+    Column("times", Integer, nullable=False),
+    Column("database_user", Text),
+    Column("os_user", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("program", Text, nullable=False),
+    sqlite_autoincrement=True,  # a number is never given twice, whatever is deleted
+)
+Index("migration_events_by_table", migration_events.c.table_id, migration_events.c.event_id)
 
 INDEX_TABLES = (delta_ranges, delta_indexes, delta_partitions)
 """What finds files; it can be made again from the rows of `delta_files`."""

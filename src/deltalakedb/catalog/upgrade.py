@@ -9,8 +9,9 @@ from importlib.metadata import version as package_version
 from sqlalchemy import Connection, insert, inspect, select, text, update
 
 from ..errors import SchemaVersionError
+from . import events
 from .dialects.base import Dialect
-from .schema import SCHEMA_VERSION, delta_validations, schema, schema_version
+from .schema import SCHEMA_VERSION, delta_validations, migration_events, schema, schema_version
 from .views import create_views
 
 
@@ -40,7 +41,12 @@ def _count_what_is_there(connection: Connection) -> None:
     )
 
 
-STEPS: dict[int, Callable[[Connection], None]] = {1: _keep_validations, 2: _count_what_is_there}
+def _to_version_3(connection: Connection) -> None:
+    _count_what_is_there(connection)
+    migration_events.create(connection)
+
+
+STEPS: dict[int, Callable[[Connection], None]] = {1: _keep_validations, 2: _to_version_3}
 """What leads from each schema version to the next one."""
 
 
@@ -80,7 +86,7 @@ def ensure(connection: Connection, dialect: Dialect, where: str) -> None:
         elif found > SCHEMA_VERSION:
             raise _newer(found, where)
         else:
-            _upgrade(connection, found, where)
+            _upgrade(connection, dialect, found, where)
 
 
 def _create(connection: Connection, where: str) -> None:
@@ -98,7 +104,8 @@ def _create(connection: Connection, where: str) -> None:
     )
 
 
-def _upgrade(connection: Connection, found: int, where: str) -> None:
+def _upgrade(connection: Connection, dialect: Dialect, found: int, where: str) -> None:
+    changes = {"from_schema_version": found, "to_schema_version": SCHEMA_VERSION}
     while found < SCHEMA_VERSION:
         step = STEPS.get(found)
         if step is None:
@@ -109,6 +116,7 @@ def _upgrade(connection: Connection, found: int, where: str) -> None:
         step(connection)
         found += 1
         connection.execute(update(schema_version).values(version=found))
+    events.add(connection, dialect, "upgrade", changes=changes)
 
 
 def _newer(found: int, where: str) -> SchemaVersionError:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, delete, insert, select
 from . import registry
 from .database import Database
 from .schema import delta_validations
+from .trail import Trail
 
 KEPT = 100
 """Differences that are kept of a validation; of the others, their number."""
@@ -40,8 +41,9 @@ def keep(
     versions_checked: int,
     reader: str,
     differences: Sequence[dict[str, Any]],
+    trail: Trail,
 ) -> None:
-    """Keeps what a validation has found, in place of what the one before it had.
+    """Keeps what a validation has found, in place of what the one before it had, and writes it to the audit trail.
 
     Raises:
         PermissionDeniedError: this role may only read.
@@ -63,6 +65,7 @@ def keep(
                 differences=json.dumps(list(differences[:KEPT]), default=str),
             )
         )
+        trail.note(connection, valid=not differences, versions_checked=versions_checked, differences=len(differences))
 
 
 def last(connection: Connection, table_id: str) -> LastValidation | None:

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from ..catalog import registry
 from ..catalog.database import Database
 from ..catalog.registry import TableEntry, TableStatus
+from ..catalog.trail import Trail
 from ..errors import ArgumentError, DeltaLakeDBError, LocationNotFoundError
 from ..log.store import is_uri, open_store
 from .assess import Assessment, assess
@@ -105,20 +106,26 @@ def batch_import(
         if value is not None and value < 1:
             raise ArgumentError(f"The {name} must be at least 1, not {value}")
     database = Database(database_url)
+    asked = {"path": path, "batch_size": batch_size, "parallel": parallel, "exclude": list(exclude)}
+    trail = Trail(database, "batch-import", options={**asked, "from_file": from_file})
     options = dict(storage_options or {})
     found = _listed(path, from_file, options) if from_file is not None else _discovered(path, options)
     root = "" if path is None else open_store(path, options).location
     wanted = [table for table in found if not _excluded(table, root, exclude)]
     known = _Known.of(database)
-    database.close()
     run = _Run(len(wanted), listener)
     jobs = [
         TableJob(database_url, table.location, table_id, batch_size, dry_run, options)
         for table, table_id in zip(wanted, known.table_ids(wanted, root), strict=True)
         if not run.settled(table, table_id, None if dry_run else known.unchanged(table))
     ]
+    database.close()
     run_jobs(jobs, _work, parallel=parallel, on_progress=run.progressed, on_result=run.ended)
-    return run.report()
+    report = run.report()
+    if not dry_run:
+        trail.noted(completed=report.completed, failed=report.failed, skipped=report.skipped)
+        database.close()
+    return report
 
 
 # ---- which tables
@@ -222,6 +229,7 @@ def _work(job: TableJob, listener: Listener) -> Outcome:
             resume=True,
             listener=listener,
             storage_options=job.storage_options,
+            command="batch-import",
         )
     except DeltaLakeDBError as error:
         return TableOutcome(job.table_id, job.location, "failed", database.scrub(error.message))

@@ -16,6 +16,7 @@ from ..catalog.database import Database
 from ..catalog.history import commit_rows
 from ..catalog.registry import TableEntry
 from ..catalog.snapshot import Snapshot, snapshot
+from ..catalog.trail import Trail
 from ..log.path import commit_name
 from .export_actions import Action, Paths, actions_of, floor_actions_of, to_line
 from .export_folder import local_destination, new_log_folder
@@ -70,8 +71,18 @@ def export_table(
         ArgumentError: the destination is there already, or not on this machine.
         StorageError: it can't be written to.
     """
+    asked = {"destination": os.fspath(destination), "version": version, "absolute_paths": absolute is not None or None}
+    trail = Trail(database, "export", table_id, asked)
+    with trail.failures_noted():
+        report = _export(database, table_id, local_destination(destination), version, absolute)
+    trail.noted(version=report.version, commits=report.commits, files=report.files)
+    return report
+
+
+def _export(
+    database: Database, table_id: str, table: Path, version: int | None, absolute: PathsOf | None
+) -> ExportReport:
     begun = time.perf_counter()
-    table = local_destination(destination)
     with database.reading() as connection:
         entry = registry.readable(connection, table_id)
         state = snapshot(connection, entry, version)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
+from typing import Any
 from urllib.parse import unquote
 
 import msgspec
@@ -20,6 +21,7 @@ from ..catalog.dialects.base import Packed
 from ..catalog.loading import append_packed
 from ..catalog.registry import TableEntry, TableStatus
 from ..catalog.schema import MAX_TABLE_ID, migration_status
+from ..catalog.trail import WorkTrail
 from ..errors import ArgumentError, DeltaLakeDBError, LogError
 from ..log.reader import Log, check_opening, open_log, plan
 from ..log.segment import LogSegment
@@ -122,13 +124,14 @@ def import_table(
     listener: Listener | None = None,
     storage_options: Mapping[str, str] | None = None,
     stop: Callable[[], bool] | None = None,
+    command: str = "import",
 ) -> ImportReport:
     """Imports every version that the log can rebuild.
 
     Each batch of at most `batch_size` files is one transaction that also moves the watermark (by default 1,000 files,
     more where the log is large). A crash at any point leaves a state that `resume` completes to what an undisturbed
     import gives. On a completed table, `resume` takes in what the log has grown by, until `stop` says so, which is
-    asked before each new commit.
+    asked before each new commit. `command` is who asks, for the audit trail.
 
     Raises:
         LogError, StorageError: the log can't be read; before anything was loaded the catalog notes the failure only.
@@ -143,12 +146,23 @@ def import_table(
     store.check()  # a path that isn't there leaves no trace in the catalog
     _check_text(store.location)
     table_id = check_table_id(table_id or default_table_id(store.location))
+    trail = WorkTrail(database, command, table_id, _told(store.location, batch_size, resume, storage_options))
     with database.writing() as connection:
         with connection.begin():
             before = registry.claim(connection, table_id, store.location, resume=resume)
-        job = _Import(database, connection, store, table_id, batch_size, listener, stop)
+            if registry.entry_of(connection, table_id) is None:
+                trail.begin(connection)
+        job = _Import(database, connection, store, table_id, batch_size, listener, stop, trail)
         with job.failures_recorded():
             return job.run(before, begun)
+
+
+def _told(
+    location: str, batch_size: int | None, resume: bool, storage_options: Mapping[str, str] | None
+) -> dict[str, Any]:
+    """What of the options is written in the audit trail: of those that may be secrets the names."""
+    names = sorted(storage_options or {})
+    return {"location": location, "batch_size": batch_size, "resume": resume or None, "storage_options": names}
 
 
 @dataclass(slots=True)
@@ -162,6 +176,7 @@ class _Import:
     batch_size: int | None
     listener: Listener | None
     stop: Callable[[], bool] | None
+    trail: WorkTrail
 
     @contextmanager
     def failures_recorded(self) -> Iterator[None]:
@@ -180,6 +195,7 @@ class _Import:
         try:
             with self.database.transaction() as connection:
                 registry.hold(connection, self.table_id, status=status, error_message=message, owner=None)
+                self.trail.end(connection, status, message)
         except DeltaLakeDBError as error:
             logger.warning("The catalog could not note that the import ended (%s): %s", status, error.message)
 
@@ -283,6 +299,7 @@ class _Import:
         check_opening(log, segment)
         with self.connection.begin():
             registry.delete_rows(self.connection, self.table_id)
+            self.trail.count_anew()
             registry.hold(
                 self.connection,
                 self.table_id,
@@ -339,9 +356,10 @@ class _Import:
         return entry
 
     def _sync(self, log: Log, entry: TableEntry) -> TableEntry:
-        synced = take_in(self.database, self.connection, log, entry, stop=self.stop)
+        synced = take_in(self.database, self.connection, log, entry, self.trail, stop=self.stop)
         with self.connection.begin():
             self._record_completed(synced.version, owner=None)
+            self.trail.end(self.connection, registry.COMPLETED)
         return synced
 
     def _record_completed(self, version: int, owner: str | None) -> None:

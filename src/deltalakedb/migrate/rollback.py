@@ -16,6 +16,7 @@ from ..catalog import registry
 from ..catalog.database import Database
 from ..catalog.registry import TableEntry, TableStatus
 from ..catalog.schema import ROW_TABLES, delta_files, delta_tables, migration_status
+from ..catalog.trail import Trail
 from ..errors import DeltaLakeDBError, LogError, RollbackUnsafeError, TableBusyError
 from ..log.reader import Log, check_opening, open_log, plan
 from ..log.segment import LogSegment
@@ -90,21 +91,15 @@ def rollback(
     """
     begun = time.perf_counter()
     options = storage_options or {}
-    check, location, opened = _verify(database, table_id, options)
-    if not check.can_rollback:
-        why = "; ".join(f"{one.name}: {one.detail}" for one in check.checks if not one.ok)
-        raise RollbackUnsafeError(
-            f"{table_id!r} can't be rolled back safely: {why}",
-            f"`deltalakedb verify-rollback {table_id}` tells more, and lists the statements by hand.",
-            check=check,
-        )
     if dry_run:
+        location, opened = _verified(database, table_id, options)
         with database.reading() as connection:
             deleted = registry.count_rows(connection, table_id)
     else:
-        with database.transaction() as connection:
-            _idle(connection, table_id, lock=True)
-            deleted = registry.forget(connection, table_id)
+        trail = Trail(database, "rollback", table_id)
+        with trail.failures_noted():
+            location, opened = _verified(database, table_id, options)
+            deleted = _forget(database, table_id, trail)
         opened = _opened(location, options)[0]
     return RollbackReport(
         table_id=table_id,
@@ -114,6 +109,28 @@ def rollback(
         opened_version=opened,
         duration_seconds=time.perf_counter() - begun,
     )
+
+
+def _forget(database: Database, table_id: str, trail: Trail) -> dict[str, int]:
+    with database.transaction() as connection:
+        _idle(connection, table_id, lock=True)
+        entry = registry.entry_of(connection, table_id)
+        deleted = registry.forget(connection, table_id)
+        trail.note(connection, forgotten=entry, deleted=deleted)
+        return deleted
+
+
+def _verified(database: Database, table_id: str, options: Mapping[str, str]) -> tuple[str, int | None]:
+    """Returns a table's location and the version that its log gives, once it is sure that the log is enough."""
+    check, location, opened = _verify(database, table_id, options)
+    if not check.can_rollback:
+        why = "; ".join(f"{one.name}: {one.detail}" for one in check.checks if not one.ok)
+        raise RollbackUnsafeError(
+            f"{table_id!r} can't be rolled back safely: {why}",
+            f"`deltalakedb verify-rollback {table_id}` tells more, and lists the statements by hand.",
+            check=check,
+        )
+    return location, opened
 
 
 def statements(database: Database, table_id: str) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from ..catalog.loading import append, append_files
 from ..catalog.registry import TableEntry
 from ..catalog.schema import migration_status
 from ..catalog.snapshot import snapshot
+from ..catalog.trail import WorkTrail
 from ..errors import CorruptLogError, LogChangedError
 from ..log.actions import Actions, Add, CommitInfo, deletion_vector_id, key_of
 from ..log.path import LogFile, LogFileKind
@@ -105,15 +106,15 @@ def take_in(
     connection: Connection,
     log: Log,
     entry: TableEntry,
+    trail: WorkTrail,
     *,
-    each: Callable[[LogFile], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> TableEntry:
     """Brings a completed table to the log's newest version, or as far as it came before `stop` says true.
 
     Returns its new entry.
 
-    Readers see each commit wholly or not at all. `each` is called after every commit.
+    Readers see each commit wholly or not at all.
 
     Raises:
         LogChangedError: the log is not the one that was imported.
@@ -128,6 +129,7 @@ def take_in(
             entry = replace(entry, log_version=commits[-1].version)
             registry.complete(connection, entry)
             _expect(connection, entry.table_id, commits)
+            trail.begin(connection)
     expect(log, commits)
     for commit in commits:
         if stop is not None and stop():
@@ -135,8 +137,6 @@ def take_in(
         with connection.begin():
             entry = _apply(database, connection, log, entry, commit)
         logger.info("%s: version %d taken in", entry.table_id, commit.version)
-        if each is not None:
-            each(commit)
     return entry
 
 

@@ -17,6 +17,7 @@ from ..catalog import registry, validations
 from ..catalog.database import Database
 from ..catalog.registry import TableEntry
 from ..catalog.snapshot import Snapshot, snapshot
+from ..catalog.trail import Trail
 from ..errors import ArgumentError, DeltaLakeDBError, LogChangedError, LogError, TableNotFoundError
 from ..log.path import LogFile
 from ..log.reader import Log, open_log, plan
@@ -31,7 +32,7 @@ from .importer import check_table_id, default_table_id
 from .second_reading import Scope, read
 from .state_against_log import compare_state_with_log
 
-__all__ = ["Difference", "ValidationReport", "keep", "validate"]
+__all__ = ["Difference", "ValidationReport", "validate", "validate_and_keep"]
 
 logger = logging.getLogger(__name__)
 
@@ -93,11 +94,35 @@ def validate(
         return _Validation(connection, entry, log, listener).run(all_versions=all_versions)
 
 
-def keep(database: Database, report: ValidationReport) -> bool:
-    """Keeps what a validation found in the catalog, for `check` and the status page; returns whether that succeeded.
+def validate_and_keep(
+    database: Database,
+    location: str,
+    table_id: str | None = None,
+    *,
+    all_versions: bool = False,
+    listener: Listener | None = None,
+    storage_options: Mapping[str, str] | None = None,
+) -> tuple[ValidationReport, bool]:
+    """Validates a table as `validate` does, and keeps what was found in the catalog, for `check` and the status page.
 
-    A validation stands without it: a role that may only read validates as well as any other.
+    Returns the report, and whether it was kept. It stands without that: a role that may only read validates as well as
+    any other.
     """
+    asked = {"location": location, "all_versions": all_versions or None}
+    trail = Trail(database, "validate", table_id or default_table_id(location), asked)
+    with trail.failures_noted():
+        report = validate(
+            database,
+            location,
+            table_id,
+            all_versions=all_versions,
+            listener=listener,
+            storage_options=storage_options,
+        )
+    return report, _keep(database, report, trail)
+
+
+def _keep(database: Database, report: ValidationReport, trail: Trail) -> bool:
     try:
         validations.keep(
             database,
@@ -106,6 +131,7 @@ def keep(database: Database, report: ValidationReport) -> bool:
             versions_checked=report.versions_checked,
             reader=report.reader,
             differences=[asdict(difference) for difference in report.differences],
+            trail=trail,
         )
     except DeltaLakeDBError as error:
         logger.info("what the validation found was not kept: %s", error.message)

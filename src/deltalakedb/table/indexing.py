@@ -10,6 +10,7 @@ from ..catalog import ranges, registry
 from ..catalog.database import Database
 from ..catalog.range_keys import INDEXED
 from ..catalog.snapshot import snapshot
+from ..catalog.trail import Trail
 from ..errors import ArgumentError, TableBusyError
 from .types import Column, TableSchema
 
@@ -31,7 +32,8 @@ def index(database: Database, table_id: str, columns: Sequence[str], *, drop: bo
         ArgumentError: there is no such column, or no index can be made of it, or there is none to drop.
         CatalogError: the database refuses.
     """
-    with database.transaction() as connection:
+    trail = Trail(database, "index", table_id, {"columns": list(columns), "drop": drop or None})
+    with trail.failures_noted(), database.transaction() as connection:
         schema = _schema(connection, table_id)
         for name in columns:
             if drop:
@@ -40,7 +42,9 @@ def index(database: Database, table_id: str, columns: Sequence[str], *, drop: bo
                 column = _checked(schema.column(name))
                 family = column.family.value
                 ranges.create(connection, database.dialect, table_id, column.name, column.physical, family)
-        return [each.column_name for each in ranges.indexes_of(connection, table_id)]
+        indexed = [each.column_name for each in ranges.indexes_of(connection, table_id)]
+        trail.note(connection, indexed=indexed)
+        return indexed
 
 
 def _schema(connection: Connection, table_id: str) -> TableSchema:

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import URL, Connection, Engine, Table
+from sqlalchemy import URL, Connection, Engine, Table, func, select
 
 from ...errors import DeltaLakeDBError, DriverNotInstalledError
 
@@ -73,6 +73,10 @@ class Dialect(ABC):
 
     def lock_schema(self, connection: Connection) -> None:  # noqa: B027 (not every database must)
         """Lets one process at a time make or upgrade the tables, until the transaction ends."""
+
+    def user(self, connection: Connection) -> str | None:
+        """Returns the name under which the database lets us in; None where it knows no names."""
+        return connection.execute(select(func.current_user())).scalar()
 
     def pack(self, table: Table, table_id: str, rows: Sequence[tuple[Any, ...]]) -> Packed:
         """Returns rows as `load` takes them; needs no connection, so that another process can do it.

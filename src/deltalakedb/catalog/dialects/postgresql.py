@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Boolean, Connection, Engine, Integer, Table, create_engine, event
+from sqlalchemy import URL, Boolean, Connection, Engine, Integer, Table, create_engine, event, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from ...errors import (
@@ -70,6 +70,10 @@ class PostgreSQLDialect(Dialect):
 
     def lock_schema(self, connection: Connection) -> None:
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('deltalakedb'))")
+
+    def user(self, connection: Connection) -> str | None:
+        # Not current_user: that is whoever SET ROLE has made of them.
+        return connection.execute(select(func.session_user())).scalar()
 
     def pack(self, table: Table, table_id: str, rows: Sequence[tuple[Any, ...]]) -> Packed:
         columns = filled_columns(table, rows)

@@ -89,6 +89,9 @@ class SQLiteDialect(Dialect):
             cursor.executemany(statement, marshal.loads(packed.data))
         cursor.close()
 
+    def user(self, connection: Connection) -> None:
+        """Returns None: whoever may write the file is in."""
+
     def insert_missing(self, connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
         if rows:
             connection.execute(insert(table).on_conflict_do_nothing(), rows)

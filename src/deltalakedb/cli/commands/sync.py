@@ -120,6 +120,7 @@ def _sync(run: Run, database: Database, entry: TableEntry, stop: Event | None) -
             resume=True,
             storage_options=run.storage_options,
             stop=None if stop is None else stop.is_set,
+            command="sync",
         )
     except DeltaLakeDBError as error:
         message = explain(error, run.secrets.scrub).message

@@ -31,12 +31,12 @@ def command(run: Run, path: str, table_id: str | None, all_versions: bool) -> in
     differs.
     """
     from ...migrate.importer import default_table_id
-    from ...migrate.validate import keep, validate
+    from ...migrate.validate import validate_and_keep
 
     with run.database() as database:
         with display() as shown:
             meter = CountMeter(shown, table_id or default_table_id(path), "step")
-            report = validate(
+            report, kept = validate_and_keep(
                 database,
                 path,
                 table_id,
@@ -44,7 +44,7 @@ def command(run: Run, path: str, table_id: str | None, all_versions: bool) -> in
                 listener=meter,
                 storage_options=run.storage_options,
             )
-        if not keep(database, report):
+        if not kept:
             run.note("Note: the result could not be kept in the catalog for `check` (--verbose says why)")
         run.notes("Note", report.notes)
         run.output.validated(report)

@@ -1,0 +1,171 @@
+"""How the runs of commands get into the audit trail (catalog/events.py)."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, delete, select, update
+
+from ..errors import ArgumentError, DeltaLakeDBError, TableNotFoundError
+from . import events, registry
+from .database import Database
+from .registry import TableEntry
+from .schema import migration_events, migration_status
+
+logger = logging.getLogger(__name__)
+
+_columns = migration_events.c
+
+
+class Trail:
+    """One run of a command, which is written when it has ended.
+
+    Args:
+        database: where the catalog is.
+        command: the command.
+        table_id: the table; None where it is not about one.
+        options: what it was called with, as far as that is no secret; those that were not given are left out.
+    """
+
+    def __init__(
+        self, database: Database, command: str, table_id: str | None = None, options: Mapping[str, Any] | None = None
+    ) -> None:
+        given = {name: value for name, value in (options or {}).items() if value not in (None, [])}
+        self.command = command
+        self.table_id = table_id
+        self._database = database
+        self._options = database.scrub(events.as_json(given))
+        self._started_at = registry.now()
+
+    def note(self, connection: Connection, *, forgotten: TableEntry | None = None, **changes: Any) -> None:
+        """Writes that the run has ended well, in the caller's transaction; `forgotten` is the table that it deleted."""
+        versions = self._version(connection) if forgotten is None else {"version_before": forgotten.version}
+        self._add(connection, registry.COMPLETED, changes=changes, **versions)
+
+    def noted(self, **changes: Any) -> None:
+        """Writes that the run has ended well, if this role may write: what was done stands without it."""
+        self._try(registry.COMPLETED, changes=changes)
+
+    @contextmanager
+    def failures_noted(self) -> Iterator[None]:
+        """Writes that the run failed, if it does and this role may write. What can't be asked for is no run."""
+        try:
+            yield
+        except (TableNotFoundError, ArgumentError):
+            raise
+        except DeltaLakeDBError as error:
+            self._try(registry.FAILED, error_message=self._database.scrub(error.message))
+            raise
+
+    def _try(self, status: str, **values: Any) -> None:
+        try:
+            if self._database.has_catalog():
+                with self._database.transaction() as connection:
+                    self._add(connection, status, **values, **self._version(connection))
+        except DeltaLakeDBError as error:
+            logger.info("%s is not in the audit trail: %s", self.command, error.message)
+
+    def _version(self, connection: Connection) -> dict[str, int]:
+        entry = None if self.table_id is None else registry.entry_of(connection, self.table_id)
+        return {} if entry is None else {"version_before": entry.version, "version": entry.version}
+
+    def _add(self, connection: Connection, status: str, **values: Any) -> int:
+        return events.add(
+            connection,
+            self._database.dialect,
+            self.command,
+            self.table_id,
+            options=self._options,
+            status=status,
+            started_at=self._started_at,
+            **values,
+        )
+
+
+class WorkTrail(Trail):
+    """One run that works on a table which it has claimed: written when it begins, and again when it ends.
+
+    A run that found nothing to do leaves nothing, and a sync that fails over and over in the same way one event.
+    """
+
+    def __init__(self, database: Database, command: str, table_id: str, options: Mapping[str, Any]) -> None:
+        super().__init__(database, command, table_id, options)
+        self._table_id = table_id
+        self._event_id: int | None = None
+        self._version_before: int | None = None
+        self._before = (0, 0)
+
+    def begin(self, connection: Connection) -> None:
+        """Writes that the run is at work, in the caller's transaction; what it changes is counted from here.
+
+        Later calls do nothing.
+        """
+        if self._event_id is not None:
+            return
+        theirs = (_columns.table_id == self._table_id) & (_columns.status == registry.RUNNING)
+        # Who has claimed a table has made sure that nobody else is at work: these were killed.
+        connection.execute(update(migration_events).where(theirs).values(status=registry.INTERRUPTED))
+        self._version_before = self._version_of(connection)
+        self._before = self._counted(connection)
+        self._event_id = self._add(connection, registry.RUNNING, version_before=self._version_before)
+
+    def count_anew(self) -> None:
+        """Notes that everything that earlier runs had loaded was deleted."""
+        self._before = (0, 0)
+
+    def end(self, connection: Connection, status: str, message: str | None = None) -> None:
+        """Writes how the run ended, in the caller's transaction; `message` is one line without secrets."""
+        begun = self._event_id is not None
+        if not begun and status == registry.COMPLETED:
+            return
+        version = self._version_of(connection)
+        if not begun:
+            self._version_before, self._before = version, self._counted(connection)
+        if self.command == "sync" and version == self._version_before and self._said(connection, status, message):
+            return
+        now = self._counted(connection)
+        changes = {name: max(0, now[at] - self._before[at]) for at, name in enumerate(("commits", "files"))}
+        self._write(connection, status, version, message, changes if any(changes.values()) else None)
+
+    def _write(
+        self,
+        connection: Connection,
+        status: str,
+        version: int | None,
+        message: str | None,
+        changes: dict[str, int] | None,
+    ) -> None:
+        values: dict[str, Any] = {"status": status, "version": version, "error_message": message}
+        mine = update(migration_events).where(_columns.event_id == (self._event_id or 0))
+        text = None if changes is None else events.as_json(changes)
+        # What it began with may have been rolled back.
+        if not connection.execute(mine.values(ended_at=registry.now(), changes=text, **values)).rowcount:
+            self._add(connection, changes=changes, version_before=self._version_before, **values)
+
+    def _said(self, connection: Connection, status: str, message: str | None) -> bool:
+        """Counts a failure that is the last one over again: a sync every 30 s would say it every 30 s."""
+        latest = (event for event in events.events_of(connection, self._table_id, 2))
+        last = next((event for event in latest if event.event_id != self._event_id), None)
+        if last is None or status != registry.FAILED:
+            return False
+        told = (last.status, last.command, last.error_message, last.os_user, last.host)
+        if told != (status, self.command, message, events.os_user(), socket.gethostname()):
+            return False
+        again = {"times": _columns.times + 1, "ended_at": registry.now(), "owner": registry.this_process()}
+        connection.execute(update(migration_events).where(_columns.event_id == last.event_id).values(**again))
+        connection.execute(delete(migration_events).where(_columns.event_id == (self._event_id or 0)))
+        return True
+
+    def _version_of(self, connection: Connection) -> int | None:
+        entry = registry.entry_of(connection, self._table_id)
+        return None if entry is None else entry.version
+
+    def _counted(self, connection: Connection) -> tuple[int, int]:
+        columns = migration_status.c
+        query = select(columns.commits_processed, columns.files_processed).where(columns.table_id == self._table_id)
+        row = connection.execute(query).one_or_none()
+        return (0, 0) if row is None else (row[0], row[1])
