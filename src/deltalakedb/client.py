@@ -10,6 +10,7 @@ from typing import Self
 
 from .catalog import registry
 from .catalog.database import DEFAULT_URL, Database
+from .catalog.options import POOL_SIZE, DatabaseOptions
 from .catalog.registry import TableEntry
 from .migrate.export import ExportReport, export_table
 from .migrate.importer import ImportReport, Listener, import_table
@@ -20,17 +21,33 @@ from .table.delta_table import DeltaTable
 from .table.indexing import index as index_columns
 
 
-def connect(url: str = DEFAULT_URL, *, storage_options: Mapping[str, str] | None = None) -> Catalog:
+def connect(
+    url: str = DEFAULT_URL,
+    *,
+    read_url: str | None = None,
+    schema: str | None = None,
+    pool_size: int = POOL_SIZE,
+    connect_timeout: int | None = None,
+    statement_timeout: float | None = None,
+    storage_options: Mapping[str, str] | None = None,
+) -> Catalog:
     """Returns the catalog in a database. Nothing is opened before it is needed, nothing is made before it is written.
 
     Args:
         url: `sqlite:///file.db` or `postgresql://user:password@host/database`, query options included.
+        read_url: a copy of that database, such as a read replica: `table` and `tables` read there.
+        schema: where the tables are; by default where the role's search path leads. PostgreSQL only.
+        pool_size: how many connections to read by, and to write by, are open at most.
+        connect_timeout: seconds to wait for a server; by default what the URL says, or 10.
+        statement_timeout: seconds after which the server gives up on a statement; by default what the server says.
         storage_options: for tables in object stores, under the names that delta-rs has for them. Kept in memory only.
 
     Raises:
-        ArgumentError: not a URL, or a kind of database that we don't know.
+        ArgumentError: not a URL, a kind of database that we don't know, or an option that it doesn't have.
     """
-    return Catalog(Database(url), storage_options)
+    options = DatabaseOptions(schema, pool_size, connect_timeout, statement_timeout)
+    replica = None if read_url is None else Database(read_url, options)
+    return Catalog(Database(url, options), storage_options, replica)
 
 
 class Catalog:
@@ -39,8 +56,14 @@ class Catalog:
     Every method raises CatalogError where the database refuses.
     """
 
-    def __init__(self, database: Database, storage_options: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        storage_options: Mapping[str, str] | None = None,
+        replica: Database | None = None,
+    ) -> None:
         self._database = database
+        self._read_from = replica or database
         self._storage_options = dict(storage_options or {})
 
     @property
@@ -196,14 +219,15 @@ class Catalog:
 
     def tables(self) -> list[TableEntry]:
         """Returns the tables that can be read, by table id; none where there is no catalog yet."""
-        if not self._database.has_catalog():
+        if not self._read_from.has_catalog():
             return []
-        with self._database.reading() as connection:
+        with self._read_from.reading() as connection:
             return registry.entries(connection)
 
     def close(self) -> None:
         """Closes every connection; the catalog opens new ones when it is used again."""
         self._database.close()
+        self._read_from.close()
 
     def __enter__(self) -> Self:
         return self

@@ -17,6 +17,7 @@
     └── CatalogError                  the SQL database refuses
         ├── DatabaseConnectionError     it can't be reached, or doesn't let us in
         ├── DatabaseBusyError           another writer holds it
+        ├── DatabaseTimeoutError        it gave up on what was asked, or was too busy to be asked
         ├── DriverNotInstalledError     the Python driver for it is missing
         ├── SchemaVersionError          its tables were made by another release
         ├── TableNotFoundError          no such table id
@@ -120,6 +121,10 @@ class DatabaseConnectionError(CatalogError):
 
 class DatabaseBusyError(CatalogError):
     """Another writer holds the database, and went on holding it."""
+
+
+class DatabaseTimeoutError(CatalogError):
+    """A statement, a lock or a transaction took longer than the database allows, or no connection came free."""
 
 
 class DriverNotInstalledError(CatalogError):

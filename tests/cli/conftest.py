@@ -38,12 +38,16 @@ class Result:
 
 Cli = Callable[..., Result]
 
+RIG = ("DELTALAKEDB_TABLES", "DELTALAKEDB_TEST_POSTGRES_URL")
+"""What in the environment is for the tests themselves."""
+
 
 @pytest.fixture
 def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cli:
-    """Runs `deltalakedb WORD…` in `tmp_path`, with no database in the environment."""
+    """Runs `deltalakedb WORD…` in `tmp_path`, with no setting in the environment."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("DELTALAKEDB_DATABASE_URL", raising=False)
+    for name in [name for name in os.environ if name.startswith("DELTALAKEDB_") and name not in RIG]:
+        monkeypatch.delenv(name)
 
     def run(*words: object) -> Result:
         capsys.readouterr()

@@ -9,10 +9,18 @@ from functools import cached_property
 from sqlalchemy import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError as UrlError
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from ..errors import ArgumentError, CatalogError, DatabaseConnectionError, DeltaLakeDBError
+from ..errors import (
+    ArgumentError,
+    CatalogError,
+    DatabaseConnectionError,
+    DatabaseTimeoutError,
+    DeltaLakeDBError,
+)
 from . import upgrade
 from .dialects import dialect_for
+from .options import DatabaseOptions
 from .secrets import Secrets
 
 DEFAULT_URL = "sqlite:///deltalakedb.db"
@@ -25,23 +33,28 @@ class Database:
 
     Args:
         url: as users write it: `sqlite:///file.db`, `postgresql://user:password@host/database?sslmode=require`.
+        options: how it is used.
 
     Raises:
-        ArgumentError: not a URL, or a kind of database that we don't know.
+        ArgumentError: not a URL, a kind of database that we don't know, or an option that it doesn't have.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, options: DatabaseOptions | None = None) -> None:
         self.url = _parse(url)
+        self.options = options or DatabaseOptions()
         self._secrets = Secrets.of([url])
         self.dialect = dialect_for(self.url.drivername)
         self._ready = False  # the tables are there and of this release
         if self.dialect.name == "sqlite" and self.url.database in (None, "", ":memory:"):
             raise ArgumentError("A catalog needs a database file.", "Name one: sqlite:///deltalakedb.db")
+        if self.options.schema is not None and not self.dialect.has_schemas:
+            raise ArgumentError(f"A catalog in {self.dialect.name} has no schema.", "Schemas are PostgreSQL's.")
 
     @property
     def where(self) -> str:
-        """The URL for people: without its password."""
-        return self.scrub(self.url.render_as_string(hide_password=True))
+        """The URL for people: without its password, with the schema behind it."""
+        where = self.scrub(self.url.render_as_string(hide_password=True))
+        return where if self.options.schema is None else f"{where}, schema {self.options.schema}"
 
     def scrub(self, text: str) -> str:
         """Returns a text without the password, should it be in there."""
@@ -76,7 +89,7 @@ class Database:
         """Yields a connection whose transactions the caller begins; makes or upgrades the tables first."""
         with self._errors(), self._writer.connect() as connection:
             if not self._ready:
-                upgrade.ensure(connection, self.dialect, self.where)
+                upgrade.ensure(connection, self.dialect, self.where, self.options.schema)
                 self._ready = True
             yield connection
 
@@ -104,11 +117,11 @@ class Database:
 
     @cached_property
     def _reader(self) -> Engine:
-        return self.dialect.engine(self.url, read_only=True)
+        return self.dialect.engine(self.url, self.options, read_only=True)
 
     @cached_property
     def _writer(self) -> Engine:
-        return self.dialect.engine(self.url, read_only=False)
+        return self.dialect.engine(self.url, self.options, read_only=False)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -118,6 +131,11 @@ class Database:
             raise
         except DBAPIError as error:
             raise self._ours(error.orig or error) from error
+        except PoolTimeoutError as error:
+            raise DatabaseTimeoutError(
+                f"All {self.options.pool_size} connections to {self.where} were in use for too long",
+                "Give more of them (--pool-size), or ask less at a time.",
+            ) from error
         except SQLAlchemyError as error:
             raise CatalogError(self.scrub(f"The database refused: {error}")) from error
         except Exception as error:

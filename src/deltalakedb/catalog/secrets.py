@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 _MASK = "***"
@@ -16,14 +15,20 @@ _IN_QUERY = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
 class Secrets:
     """The passwords that are in use, in every form in which they may turn up."""
 
-    forms: tuple[str, ...]
+    def __init__(self) -> None:
+        self._forms: list[str] = []
 
     @classmethod
     def of(cls, texts: Iterable[str], others: Iterable[str] = ()) -> Secrets:
+        """Returns what `learn` finds."""
+        secrets = cls()
+        secrets.learn(texts, others)
+        return secrets
+
+    def learn(self, texts: Iterable[str], others: Iterable[str] = ()) -> None:
         """Finds the passwords in whatever looks like a database URL among the texts, and in the environment.
 
         `others` are secrets that are known as such.
@@ -33,13 +38,13 @@ class Secrets:
         # Who doesn't encode an @ in a password gives the part before it as the password, the rest as the host.
         found |= {secret.partition("@")[0] for secret in found}
         forms = {form for secret in found for form in _forms(secret)}
-        return cls(tuple(sorted(forms, key=len, reverse=True)))
+        self._forms = sorted(forms | {*self._forms}, key=len, reverse=True)
 
     def scrub(self, text: str) -> str:
         """Returns the text with every password masked."""
         for rule in (_IN_URL, _IN_QUERY):
             text = rule.sub(rf"\g<before>{_MASK}", text)
-        for form in self.forms:
+        for form in self._forms:
             # Only whole words: the password "post" must not turn postgresql:// into a riddle that gives it away.
             text = re.sub(rf"(?<![A-Za-z0-9]){re.escape(form)}(?![A-Za-z0-9])", _MASK, text)
         return text

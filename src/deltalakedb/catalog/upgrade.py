@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version as package_version
 
 from sqlalchemy import Connection, insert, inspect, select, text, update
+from sqlalchemy.schema import CreateSchema
 
 from ..errors import SchemaVersionError
 from . import events
@@ -71,8 +72,8 @@ def check(connection: Connection, where: str) -> None:
         )
 
 
-def ensure(connection: Connection, dialect: Dialect, where: str) -> None:
-    """Makes the tables where there are none, and upgrades older ones; in one transaction."""
+def ensure(connection: Connection, dialect: Dialect, where: str, schema_name: str | None = None) -> None:
+    """Makes the tables where there are none (and the schema for them), and upgrades older ones; in one transaction."""
     with connection.begin():
         found = version_of(connection)
     if found == SCHEMA_VERSION:
@@ -82,11 +83,18 @@ def ensure(connection: Connection, dialect: Dialect, where: str) -> None:
         dialect.lock_schema(connection)
         found = version_of(connection)
         if found is None:
+            _create_schema(connection, schema_name)
             _create(connection, where)
         elif found > SCHEMA_VERSION:
             raise _newer(found, where)
         else:
             _upgrade(connection, dialect, found, where)
+
+
+def _create_schema(connection: Connection, name: str | None) -> None:
+    # Asked for first: IF NOT EXISTS needs the right to make it even where it is there.
+    if name is not None and not inspect(connection).has_schema(name):
+        connection.execute(CreateSchema(name))
 
 
 def _create(connection: Connection, where: str) -> None:

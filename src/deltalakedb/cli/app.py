@@ -45,6 +45,7 @@ _COMMANDS = {
     "verify-rollback": "verify_rollback",
     "rollback": "rollback",
     "demo": "demo",
+    "config": "config",
 }
 
 _INTERRUPTED, _READER_GONE, _TERMINATED = 130, 141, 143
@@ -114,15 +115,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line, by default the process's own, and returns the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     given = Arguments(tuple(words))
-    _let_any_name_pass()
-    with terminable(), logging_to_stderr(verbose=given.verbose, scrub=secrets_of(given).scrub):
-        return run_line(words)
-
-
-def run_line(words: Sequence[str]) -> int:
-    """Runs one command line where signals and log are set up already, and returns the exit code."""
-    given = Arguments(tuple(words))
     secrets = secrets_of(given)
+    _let_any_name_pass()
+    with terminable(), logging_to_stderr(verbose=given.verbose, scrub=secrets.scrub):
+        return run_line(words, secrets)
+
+
+def run_line(words: Sequence[str], secrets: Secrets | None = None) -> int:
+    """Runs one command line where signals and log are set up already, and returns the exit code.
+
+    `secrets` learn what the command line leads to.
+    """
+    given = Arguments(tuple(words))
+    secrets = secrets or secrets_of(given)
     try:
         code = program.main(
             list(given.words), prog_name="deltalakedb", standalone_mode=False, color=_color(), obj=secrets

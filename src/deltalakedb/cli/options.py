@@ -9,9 +9,12 @@ from typing import Concatenate, ParamSpec
 import click
 
 from ..catalog.secrets import Secrets
-from .arguments import DATABASE_VARIABLE
+from .arguments import CONFIG_VARIABLE, DATABASE_VARIABLE, READ_VARIABLE
+from .config import SETTINGS
+from .help import ABOUT_DATABASE
 from .output import output_for
 from .run import Run
+from .settings import STORAGE_GIVEN, Settings
 
 P = ParamSpec("P")
 
@@ -22,17 +25,16 @@ batch_size = click.option(
     "--batch-size",
     type=click.IntRange(min=1),
     metavar="FILES",
+    envvar="DELTALAKEDB_BATCH_SIZE",
     help="Files a database transaction.  [default: 1000, more for a log above 64 MB]",
 )
-
-
-_STORAGE = "deltalakedb.storage_options"
-
-
-def storage_options(ctx: click.Context) -> dict[str, str]:
-    """Returns the storage options of a command line; none where the command has no such option."""
-    given: dict[str, str] = ctx.meta.get(_STORAGE, {})
-    return given
+parallel = click.option(
+    "--parallel",
+    type=click.IntRange(min=1),
+    metavar="TABLES",
+    envvar="DELTALAKEDB_PARALLEL",
+    help="Tables at once, each in a process of its own.  [default: 1]",
+)
 
 
 def _keep_storage(ctx: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> None:
@@ -43,7 +45,7 @@ def _keep_storage(ctx: click.Context, _parameter: click.Parameter, given: tuple[
             # The value is not repeated: it may be a secret.
             raise click.BadParameter("It has the form KEY=VALUE, as in aws_region=eu-central-1.")
         options[name] = value
-    ctx.meta[_STORAGE] = options
+    ctx.meta[STORAGE_GIVEN] = options
 
 
 storage = click.option(
@@ -55,17 +57,57 @@ storage = click.option(
     help="For an object store, by the name that delta-rs has for it, as in aws_region=eu-central-1. Repeatable.",
 )
 
-
-def common(function: Callable[Concatenate[Run, P], int | None]) -> Callable[P, int | None]:
-    """Adds what every command has, and hands it over as a `Run`."""
-
-    @click.option(
+_DATABASE = (
+    click.option(
         "--database-url",
         metavar="URL",
         envvar=DATABASE_VARIABLE,
         show_envvar=True,
         help="The database of the catalog.  [default: sqlite:///deltalakedb.db]",
-    )
+    ),
+    click.option(
+        "--database-url-file",
+        metavar="FILE",
+        envvar="DELTALAKEDB_DATABASE_URL_FILE",
+        help="Holds the URL, so that no list of processes shows it.",
+    ),
+    click.option(
+        "--read-url", metavar="URL", envvar=READ_VARIABLE, help="A read replica, for commands that only read."
+    ),
+    click.option("--schema", metavar="NAME", envvar="DELTALAKEDB_SCHEMA", help="PostgreSQL: where the tables are."),
+    click.option(
+        "--pool-size",
+        type=click.IntRange(min=1),
+        metavar="N",
+        envvar="DELTALAKEDB_POOL_SIZE",
+        help="Connections of a process at most.  [default: 15]",
+    ),
+    click.option(
+        "--connect-timeout",
+        type=click.IntRange(min=1),
+        metavar="SECONDS",
+        envvar="DELTALAKEDB_CONNECT_TIMEOUT",
+        help="How long to wait for a server.  [default: 10]",
+    ),
+    click.option(
+        "--statement-timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        envvar="DELTALAKEDB_STATEMENT_TIMEOUT",
+        help="When the server is to give up on a statement.  [default: the server's]",
+    ),
+    click.option(
+        "--config",
+        metavar="FILE",
+        envvar=CONFIG_VARIABLE,
+        help="Holds what is not given otherwise.  [default: deltalakedb.toml or pyproject.toml, here or above]",
+    ),
+)
+
+
+def common(function: Callable[Concatenate[Run, P], int | None]) -> Callable[P, int | None]:
+    """Adds what every command has, and hands it over as a `Run`."""
+
     @click.option(
         "--output",
         type=click.Choice(["text", "json"]),
@@ -76,11 +118,18 @@ def common(function: Callable[Concatenate[Run, P], int | None]) -> Callable[P, i
     @click.option("-v", "--verbose", is_flag=True, help="Log what happens, with times; show tracebacks.")
     @functools.wraps(function)
     def command(*args: P.args, **kwargs: P.kwargs) -> int | None:
-        url, output = kwargs.pop("database_url"), kwargs.pop("output")
         context = click.get_current_context()
+        secrets = context.find_object(Secrets) or Secrets()
+        output = output_for(str(kwargs.pop("output")))
         kwargs.pop("verbose")  # has taken effect before click saw it
-        secrets = context.find_object(Secrets) or Secrets(())
-        run = Run(None if url is None else str(url), output_for(str(output)), secrets, storage_options(context))
-        return function(run, *args, **kwargs)
+        settings = Settings(context, secrets)
+        for name in ABOUT_DATABASE:
+            kwargs.pop(name)
+        for name in kwargs:
+            if name.replace("_", "-") in SETTINGS:
+                kwargs[name] = settings.of(name).value
+        return function(Run(output, secrets, settings), *args, **kwargs)
 
+    for option in reversed(_DATABASE):
+        command = option(command)
     return command

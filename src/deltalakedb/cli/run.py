@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import click
 
+from ..catalog.options import DatabaseOptions
 from ..catalog.secrets import Secrets
 from .output import Output
+from .settings import Settings
 
 if TYPE_CHECKING:
     from ..catalog.database import Database
@@ -26,32 +28,41 @@ class Run:
     """One command at work.
 
     Attributes:
-        given_url: the database as it was given, None where it was not.
         output: what prints results.
         secrets: what may not be printed.
-        storage_options: for the object store of the tables.
+        settings: what the command line, the environment and a file say.
     """
 
-    given_url: str | None
     output: Output
     secrets: Secrets
-    storage_options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    settings: Settings = field(repr=False)
 
     def database_url(self) -> str:
         """Returns the database's URL, and says so where nobody named it."""
-        if self.given_url is not None:
-            return self.given_url
+        given: str | None = self.settings.database_url().value
+        if given is not None:
+            return given
         from ..catalog.database import DEFAULT_URL
 
         self.note(f"Database: {DEFAULT_URL} (no --database-url given)")
         return DEFAULT_URL
 
+    def database_options(self) -> DatabaseOptions:
+        """Returns how the database is used."""
+        return self.settings.database_options()
+
+    @property
+    def storage_options(self) -> dict[str, str]:
+        """What opens the object store of the tables."""
+        return {name: setting.value for name, setting in self.settings.storage_options().items()}
+
     @contextmanager
-    def database(self) -> Iterator[Database]:
-        """Yields the database, and closes it."""
+    def database(self, *, to_read: bool = False) -> Iterator[Database]:
+        """Yields the database, and closes it; `to_read` means that a read replica does as well."""
         from ..catalog.database import Database
 
-        database = Database(self.database_url())
+        replica = self.settings.of("read_url").value if to_read else None
+        database = Database(replica or self.database_url(), self.database_options())
         logger.debug("database: %s", self.where(database))
         try:
             yield database

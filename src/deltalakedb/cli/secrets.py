@@ -6,7 +6,7 @@ import os
 
 from ..catalog.secrets import Secrets
 from ..log.remote.options import is_secret, secret_values
-from .arguments import DATABASE_VARIABLE, WEBHOOK_VARIABLE, Arguments
+from .arguments import DATABASE_VARIABLE, READ_VARIABLE, WEBHOOK_VARIABLE, Arguments
 
 _CLOUDS = ("AWS_", "AZURE_", "GOOGLE_")
 
@@ -16,4 +16,5 @@ def secrets_of(given: Arguments) -> Secrets:
     keys = secret_values(given.storage_options())
     keys += [value for name, value in os.environ.items() if name.startswith(_CLOUDS) and is_secret(name)]
     keys += filter(None, (given.webhook, os.environ.get(WEBHOOK_VARIABLE)))
-    return Secrets.of([*given.words, os.environ.get(DATABASE_VARIABLE, "")], keys)
+    urls = (os.environ.get(variable, "") for variable in (DATABASE_VARIABLE, READ_VARIABLE))
+    return Secrets.of([*given.words, *urls], keys)

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from ..catalog import registry
 from ..catalog.database import Database
+from ..catalog.options import DatabaseOptions
 from ..catalog.registry import TableEntry, TableStatus
 from ..catalog.trail import Trail
 from ..errors import ArgumentError, DeltaLakeDBError, LocationNotFoundError
@@ -61,7 +62,8 @@ class BatchProgress:
 class TableJob:
     """What a worker has to do."""
 
-    database_url: str
+    database_url: str = field(repr=False)
+    database_options: DatabaseOptions
     location: str
     table_id: str
     batch_size: int | None
@@ -73,6 +75,7 @@ def batch_import(
     database_url: str,
     path: str | None = None,
     *,
+    options: DatabaseOptions | None = None,
     batch_size: int | None = None,
     parallel: int = 1,
     exclude: Sequence[str] = (),
@@ -88,6 +91,7 @@ def batch_import(
 
     Args:
         database_url: where the catalog is.
+        options: how the database is used.
         path: what to search; with `from_file` what its relative lines are below.
         batch_size: files a transaction; by default 1,000, more where a log is large.
         parallel: tables at once, each in a process of its own; 1 stays in this process.
@@ -105,17 +109,17 @@ def batch_import(
     for name, value in (("parallel", parallel), ("batch size", batch_size)):
         if value is not None and value < 1:
             raise ArgumentError(f"The {name} must be at least 1, not {value}")
-    database = Database(database_url)
+    database = Database(database_url, options)
     asked = {"path": path, "batch_size": batch_size, "parallel": parallel, "exclude": list(exclude)}
     trail = Trail(database, "batch-import", options={**asked, "from_file": from_file})
-    options = dict(storage_options or {})
-    found = _listed(path, from_file, options) if from_file is not None else _discovered(path, options)
-    root = "" if path is None else open_store(path, options).location
+    for_store = dict(storage_options or {})
+    found = _listed(path, from_file, for_store) if from_file is not None else _discovered(path, for_store)
+    root = "" if path is None else open_store(path, for_store).location
     wanted = [table for table in found if not _excluded(table, root, exclude)]
     known = _Known.of(database)
     run = _Run(len(wanted), listener)
     jobs = [
-        TableJob(database_url, table.location, table_id, batch_size, dry_run, options)
+        TableJob(database_url, database.options, table.location, table_id, batch_size, dry_run, for_store)
         for table, table_id in zip(wanted, known.table_ids(wanted, root), strict=True)
         if not run.settled(table, table_id, None if dry_run else known.unchanged(table))
     ]
@@ -217,7 +221,7 @@ class _Known:
 
 
 def _work(job: TableJob, listener: Listener) -> Outcome:
-    database = Database(job.database_url)
+    database = Database(job.database_url, job.database_options)
     try:
         if job.dry_run:
             return assess(database, job.location, job.table_id, listener=listener, storage_options=job.storage_options)

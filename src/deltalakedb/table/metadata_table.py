@@ -82,7 +82,7 @@ class MetadataTable(ReadOnly):
             database = Database(database)
             weakref.finalize(self, database.close)
         at = timestamp if version is None else version
-        self._opened = open_at(getattr(database, "_database", database), table_id, at)
+        self._opened = open_at(getattr(database, "_read_from", database), table_id, at)
 
     # ---- which table, at which version
 
@@ -302,7 +302,8 @@ class MetadataTable(ReadOnly):
     # ---- helpers
 
     def _identity(self) -> tuple[Any, ...]:
-        return self._opened.database.url, self.table_id, self._opened.entry.imported_at, self.version()
+        database = self._opened.database
+        return database.url, database.options.schema, self.table_id, self._opened.entry.imported_at, self.version()
 
     def _normalized(self, where: Any) -> Any:
         if where is None or isinstance(where, str) or not isinstance(where, list | tuple):

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import URL, Connection, Engine, Table, func, select
 
 from ...errors import DeltaLakeDBError, DriverNotInstalledError
+from ..options import DatabaseOptions
 
 
 class Packed(NamedTuple):
@@ -31,6 +32,11 @@ def filled_columns(table: Table, rows: Sequence[tuple[Any, ...]]) -> dict[str, t
     return {name: v for name, v in columns.items() if v[0] is not None or v.count(None) < len(v)}
 
 
+def quoted(name: str) -> str:
+    """Returns an identifier as it stands in SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 class Dialect(ABC):
     """One kind of database.
 
@@ -40,6 +46,7 @@ class Dialect(ABC):
         bytes_per_row: what a row of `delta_files` costs beside the text in it, indexes included; for estimates.
         large_batch: how many files of a large log are loaded in a transaction, unless the user says.
         rows_per_second: files loaded in a second on the machine of docs/benchmarks.md; for estimates.
+        has_schemas: whether a database has schemas to put the tables into.
     """
 
     name: str
@@ -47,9 +54,10 @@ class Dialect(ABC):
     bytes_per_row: int
     rows_per_second: int
     large_batch: int
+    has_schemas = False
 
     @abstractmethod
-    def engine(self, url: URL, *, read_only: bool) -> Engine:
+    def engine(self, url: URL, options: DatabaseOptions, *, read_only: bool) -> Engine:
         """Returns an engine whose transactions are ours to begin and end."""
 
     def missing(self, url: URL) -> bool:  # noqa: ARG002 (a server is asked by connecting)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -13,18 +14,26 @@ from ...errors import (
     CatalogError,
     DatabaseBusyError,
     DatabaseConnectionError,
+    DatabaseTimeoutError,
     DeltaLakeDBError,
     DiskFullError,
     PermissionDeniedError,
 )
-from .base import Dialect, Packed, filled_columns
+from ..options import DatabaseOptions
+from .base import Dialect, Packed, filled_columns, quoted
 from .copy_format import BEGIN, END, binary_rows
 
 if TYPE_CHECKING:
     import psycopg
 
 CONNECT_SECONDS = 10
-"""How long to wait for a server that doesn't answer, unless the URL says otherwise."""
+"""How long to wait for a server that doesn't answer, unless somebody says otherwise."""
+
+POOL_SECONDS = 30
+"""How long to wait for a connection of our own to come free."""
+
+_KEPT = 5
+"""Connections that stay open when nobody uses them."""
 
 
 class PostgreSQLDialect(Dialect):
@@ -32,6 +41,9 @@ class PostgreSQLDialect(Dialect):
 
     Batches commit asynchronously: after a crash of the server the last of them may be missing, in order, and the
     watermark goes with them. The transaction that completes an import waits for the disk, and so for all before it.
+
+    Nothing outlives a transaction: no prepared statement, no lock, no setting. So PgBouncer may stand between, and
+    hand each transaction to another connection.
     """
 
     name = "postgresql"
@@ -39,11 +51,18 @@ class PostgreSQLDialect(Dialect):
     bytes_per_row = 160
     rows_per_second = 60_000
     large_batch = 10_000
+    has_schemas = True
 
-    def engine(self, url: URL, *, read_only: bool) -> Engine:
-        connect = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_SECONDS}
+    def engine(self, url: URL, options: DatabaseOptions, *, read_only: bool) -> Engine:
+        kept = min(options.pool_size, _KEPT)
         try:
-            engine = create_engine(url.set(drivername="postgresql+psycopg"), connect_args=connect)
+            engine = create_engine(
+                url.set(drivername="postgresql+psycopg"),
+                connect_args=_connect_arguments(url, options),
+                pool_size=kept,
+                max_overflow=options.pool_size - kept,
+                pool_timeout=POOL_SECONDS,
+            )
         except ImportError as error:
             raise self.driver_missing(error) from error
 
@@ -53,15 +72,12 @@ class PostgreSQLDialect(Dialect):
 
             connection.adapters.register_loader("json", TextLoader)  # our JSON stays text
 
-        if read_only:
+        first = "; ".join([*(_READER if read_only else ()), *_settings(options)])
+        if first:
 
             @event.listens_for(engine, "begin")
             def _begin(connection: Connection) -> None:
-                # One snapshot for all statements of a reader, whatever is loaded meanwhile.
-                # Rows come as they lie there, which is the order of the log, even if others read the table, too.
-                connection.exec_driver_sql(
-                    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL synchronize_seqscans = off"
-                )
+                connection.exec_driver_sql(first)
 
         return engine
 
@@ -112,10 +128,49 @@ class PostgreSQLDialect(Dialect):
                 f"Disk space exhausted: {where} ({text})", "Free some space, then go on with --resume."
             )
         if state in ("42501", "25006"):
-            return PermissionDeniedError(f"Permission denied: {where} ({text})", "Check what the database role may do.")
+            return PermissionDeniedError(
+                f"Permission denied: {where} ({text})", "`deltalakedb grants` prints what a role needs."
+            )
+        if state in _TIMEOUTS or (state == "57014" and "timeout" in text):
+            return DatabaseTimeoutError(
+                f"The database gave up: {where} ({text})",
+                "Raise the timeout that the message names (--statement-timeout, or the role's own), or take a smaller "
+                "--batch-size.",
+            )
         if state in ("40001", "40P01", "55P03", "57014"):
             return DatabaseBusyError(f"The database is busy: {where} ({text})", "Try again.")
         return CatalogError(f"The database refused: {text} ({where})")
+
+
+_READER = (
+    # One snapshot for all statements of a reader, whatever is loaded meanwhile.
+    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
+    # Rows come as they lie there, which is the order of the log, even if others read the table, too.
+    "SET LOCAL synchronize_seqscans = off",
+)
+
+_TIMEOUTS = ("25P03", "25P04")  # of an idle transaction, of a whole one
+
+
+def _connect_arguments(url: URL, options: DatabaseOptions) -> dict[str, Any]:
+    arguments: dict[str, Any] = {"fallback_application_name": "deltalakedb", "prepare_threshold": None}
+    said = {"connect_timeout", "service"} & {*url.query} or {"PGCONNECT_TIMEOUT", "PGSERVICE"} & {*os.environ}
+    if options.connect_timeout is not None:
+        arguments["connect_timeout"] = options.connect_timeout
+    elif not said:
+        arguments["connect_timeout"] = CONNECT_SECONDS
+    return arguments
+
+
+def _settings(options: DatabaseOptions) -> list[str]:
+    """What every transaction begins with. The driver's `options` would say it once a connection: not to PgBouncer."""
+    settings = []
+    if options.schema is not None:
+        name = quoted(options.schema).replace("%", "%%")  # the driver takes a % for a place of a value
+        settings.append(f"SET LOCAL search_path = {name}")
+    if options.statement_timeout is not None:
+        settings.append(f"SET LOCAL statement_timeout = {max(1, round(options.statement_timeout * 1000))}")
+    return settings
 
 
 def _kind(kind: Any) -> type[int | bool | str]:

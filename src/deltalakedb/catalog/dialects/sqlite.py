@@ -21,6 +21,7 @@ from ...errors import (
     DiskFullError,
     PermissionDeniedError,
 )
+from ..options import DatabaseOptions
 from .base import Dialect, Packed
 
 BUSY_SECONDS = 30
@@ -44,7 +45,7 @@ class SQLiteDialect(Dialect):
     rows_per_second = 60_000
     large_batch = 50_000  # each transaction writes nearly every page of the index by key anew
 
-    def engine(self, url: URL, *, read_only: bool) -> Engine:
+    def engine(self, url: URL, options: DatabaseOptions, *, read_only: bool) -> Engine:  # noqa: ARG002 (of servers)
         if url.database and not url.database.startswith("file:") and read_only:
             query = {**url.query, "mode": "ro", "uri": "true"}
             url = url.set(database=f"file:{quote(str(Path(url.database).absolute()))}", query=query)

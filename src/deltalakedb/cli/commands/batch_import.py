@@ -20,14 +20,7 @@ from ..run import Run
 )
 @click.argument("path", required=False)
 @options.batch_size
-@click.option(
-    "--parallel",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    metavar="TABLES",
-    help="Tables at once, each in a process of its own.",
-)
+@options.parallel
 @click.option(
     "--exclude",
     multiple=True,
@@ -43,7 +36,7 @@ def command(
     run: Run,
     path: str | None,
     batch_size: int | None,
-    parallel: int,
+    parallel: int | None,
     exclude: tuple[str, ...],
     from_file: str | None,
     dry_run: bool,
@@ -62,8 +55,9 @@ def command(
         report = batch_import(
             run.database_url(),
             path,
+            options=run.database_options(),
             batch_size=batch_size,
-            parallel=parallel,
+            parallel=parallel or 1,
             exclude=exclude,
             from_file=from_file,
             dry_run=dry_run,

@@ -68,7 +68,7 @@ def command(run: Run, max_lag: int, max_age: float | None, webhook: str | None, 
     if webhook is not None:
         check_url(webhook)
     age = None if max_age is None else timedelta(seconds=max_age)
-    with run.database() as database:
+    with run.database(to_read=True) as database:
         found = tuple(_look(run, database, max_lag, age))
         report = CheckReport(run.where(database), found)
         if webhook is not None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import options
-from ..arguments import DATABASE_VARIABLE
+from ..arguments import CONFIG_VARIABLE, DATABASE_VARIABLE
 from ..help import WithExamples
 from ..run import Run
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _TABLE = "demo_orders"
 _LOCATION = f"lake/{_TABLE}"
+_VARIABLES = "DELTALAKEDB_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +109,8 @@ def _collect(step: _Step, results: list[dict[str, Any]]) -> int:
 
 
 def _given_url(run: Run) -> str | None:
-    """The database that the command line names. One from the environment is in use elsewhere: no place for a demo."""
-    context = click.get_current_context()
-    if context.get_parameter_source("database_url") is not click.core.ParameterSource.COMMANDLINE:
+    """The database that the command line names. One that is configured is in use elsewhere: no place for a demo."""
+    if not run.settings.database_url().source.startswith("--"):
         return None
     from sqlalchemy import make_url
 
@@ -140,15 +140,15 @@ def _temporary_folder() -> Iterator[Path]:
 
 @contextmanager
 def _environment(url: str | None) -> Iterator[None]:
-    """Lets the steps find their database without naming it on every line."""
+    """Lets the steps find their database without naming it on every line, and nothing that is meant for others."""
     from ...catalog.database import DEFAULT_URL
 
-    before = os.environ.get(DATABASE_VARIABLE)
-    os.environ[DATABASE_VARIABLE] = url or DEFAULT_URL
+    before = {name: value for name, value in os.environ.items() if name.startswith(_VARIABLES)}
+    for name in before:
+        del os.environ[name]
+    os.environ |= {DATABASE_VARIABLE: url or DEFAULT_URL, CONFIG_VARIABLE: os.devnull}
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[DATABASE_VARIABLE]
-        else:
-            os.environ[DATABASE_VARIABLE] = before
+        del os.environ[DATABASE_VARIABLE], os.environ[CONFIG_VARIABLE]
+        os.environ |= before

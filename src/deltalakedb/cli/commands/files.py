@@ -33,7 +33,7 @@ def command(run: Run, table_id: str, version: int | None, timestamp: str | None,
     from ...table.filters import condition
     from ...table.opened import open_at
 
-    with run.database() as database:
+    with run.database(to_read=True) as database:
         opened = open_at(database, table_id, version if timestamp is None else timestamp)
         with opened.snapshot() as snapshot:
             run.output.files(opened, snapshot, condition(opened, snapshot, where))

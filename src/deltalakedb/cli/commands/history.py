@@ -24,6 +24,6 @@ def command(run: Run, table_id: str, limit: int | None) -> None:
     from ...catalog import registry
     from ...catalog.snapshot import snapshot
 
-    with run.database() as database, database.reading() as connection:
+    with run.database(to_read=True) as database, database.reading() as connection:
         commits = snapshot(connection, registry.readable(connection, table_id)).commits(limit)
     run.output.history(commits)

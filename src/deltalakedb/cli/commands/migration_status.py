@@ -36,7 +36,7 @@ def command(run: Run, table_id: str | None, watch: bool) -> None:
 
     With --watch the result is what holds when nothing runs any more; until then a terminal shows every step.
     """
-    with run.database() as database:
+    with run.database(to_read=True) as database:
         found = _read(database, table_id)
         if watch:
             found = _watched(database, table_id, found)

@@ -37,7 +37,7 @@ def command(run: Run, path: str, table_id: str | None, repeat: int) -> None:
     from ...migrate.importer import default_table_id
     from ...table.compare import compare_performance
 
-    with run.database() as database:
+    with run.database(to_read=True) as database:
         with display() as shown:
             meter = CountMeter(shown, table_id or default_table_id(path), "measurement")
             report = compare_performance(

@@ -53,7 +53,7 @@ def command(run: Run, host: str, port: int, token_file: Path | None) -> None:
             f"Beyond loopback a token is needed: give --token-file or set ${TOKEN_VARIABLE}.",
             click.get_current_context(),
         )
-    with run.database() as database:
+    with run.database(to_read=True) as database:
         config = uvicorn.Config(
             make_app(database, token), host=host, port=port, log_config=None, access_log=False, server_header=False
         )

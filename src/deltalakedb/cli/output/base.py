@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ...table.opened import Opened
     from ..checked import CheckReport
     from ..failures import Failure
+    from ..settings import Setting
     from ..synced import SyncReport
 
 
@@ -84,6 +86,10 @@ class Output(ABC):
     @abstractmethod
     def indexed(self, table_id: str, columns: Sequence[str]) -> None:
         """Prints which columns of a table have an index now."""
+
+    @abstractmethod
+    def configured(self, path: Path | None, settings: Sequence[Setting]) -> None:
+        """Prints what holds, and where each of it comes from; without secrets."""
 
     @abstractmethod
     def history(self, commits: Sequence[CommitRow]) -> None:

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from ...table.opened import Opened
     from ..checked import CheckReport
     from ..failures import Failure
+    from ..settings import Setting
     from ..synced import SyncReport, UnsyncedTable
 
 _AT_ONCE = 10_000
@@ -152,6 +154,10 @@ class JsonOutput(Output):
 
     def indexed(self, table_id: str, columns: Sequence[str]) -> None:
         _print({"table_id": table_id, "indexed_columns": list(columns)})
+
+    def configured(self, path: Path | None, settings: Sequence[Setting]) -> None:
+        found = {setting.name: {"value": setting.value, "source": setting.source} for setting in settings}
+        _print({"file": None if path is None else str(path), "settings": found})
 
     def history(self, commits: Sequence[CommitRow]) -> None:
         _print([_commit(commit) for commit in commits])

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ...catalog.registry import TableStatus
     from ...catalog.snapshot import Snapshot
     from ...rows import CommitRow, FileLifetime
+    from ..settings import Setting
 
 _FILES_SHOWN = 1_000
 _STYLES = {"completed": "green", "failed": "bold red", "interrupted": "yellow", "running": "cyan"}
@@ -189,6 +190,18 @@ def _what(parameters: dict[str, Any]) -> str:
     names = ("mode", "predicate", "mergePredicate", "version")
     said = [str(parameters[name]) for name in names if parameters.get(name) not in (None, "", "[]")]
     return ", ".join(said)
+
+
+# ---- config
+
+
+def settings(console: Console, found: Sequence[Setting]) -> None:
+    """Prints a setting a line, with where it comes from."""
+    grid = table("setting", "value", "from", fold=("value", "from"))
+    for setting in found:
+        value = NONE if setting.value is None else str(setting.value)
+        grid.add_row(cell(setting.name, "bold"), cell(value), cell(setting.source, "dim"))
+    show(console, grid)
 
 
 # ---- index

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from ...table.opened import Opened
     from ..checked import CheckReport
     from ..failures import Failure
+    from ..settings import Setting
     from ..synced import SyncReport
 
 
@@ -99,6 +101,9 @@ class TextOutput(Output):
 
     def indexed(self, table_id: str, columns: Sequence[str]) -> None:  # noqa: ARG002 (asked for by name)
         listings.names(stdout(), columns)
+
+    def configured(self, path: Path | None, settings: Sequence[Setting]) -> None:  # noqa: ARG002 (in the settings)
+        listings.settings(stdout(), settings)
 
     def history(self, commits: Sequence[CommitRow]) -> None:
         listings.history(stdout(), commits)

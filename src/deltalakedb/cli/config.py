@@ -1,0 +1,123 @@
+"""What a file says where the command line and the environment say nothing.
+
+The file is `deltalakedb.toml`, or a `pyproject.toml` with `[tool.deltalakedb]`: the first of them that is in the
+working folder or in one above it. Paths in it start from its own folder.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..errors import ArgumentError
+
+FILE = "deltalakedb.toml"
+_PROJECT = "pyproject.toml"
+_RELATIVE = "sqlite:///"
+
+STORAGE = "storage-options"
+
+
+class _Kind(NamedTuple):
+    """What a value must be, and how to say that."""
+
+    accepts: Callable[[Any], bool]
+    name: str
+
+
+_TEXT = _Kind(lambda value: isinstance(value, str) and value != "", "a text")
+_COUNT = _Kind(lambda value: type(value) is int and value >= 1, "a whole number from 1 on")
+_SECONDS = _Kind(lambda value: type(value) in (int, float) and value > 0, "a number of seconds")
+_TEXTS = _Kind(
+    lambda value: isinstance(value, dict) and all(isinstance(one, str) for one in value.values()), "a table of texts"
+)
+
+SETTINGS = {
+    "database-url": _TEXT,
+    "database-url-file": _TEXT,
+    "read-url": _TEXT,
+    "schema": _TEXT,
+    "pool-size": _COUNT,
+    "connect-timeout": _COUNT,
+    "statement-timeout": _SECONDS,
+    "batch-size": _COUNT,
+    "parallel": _COUNT,
+    STORAGE: _TEXTS,
+}
+"""By their names, which are those of the options."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What a file says: its settings by name. `path` is None where there is no file."""
+
+    path: Path | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+def load(given: str | None) -> Config:
+    """Returns what a file says.
+
+    Args:
+        given: the file; None to look for it.
+
+    Raises:
+        ArgumentError: it can't be read, or says something that we don't understand.
+    """
+    if given is None:
+        return next(_found(Path.cwd()), Config())
+    path = Path(given).absolute()
+    return Config(path, _checked(path, _section(path, _parsed(path))))
+
+
+def _found(folder: Path) -> Iterator[Config]:
+    for place in (folder, *folder.parents):
+        for path in (place / FILE, place / _PROJECT):
+            if path.is_file():
+                document = _parsed(path)
+                if path.name == FILE or "deltalakedb" in document.get("tool", {}):
+                    yield Config(path, _checked(path, _section(path, document)))
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ArgumentError(f"{path} is not TOML: {error}") from error
+    except OSError as error:
+        raise ArgumentError(f"{path} can't be read: {error.strerror}") from error
+
+
+def _section(path: Path, document: dict[str, Any]) -> Any:
+    return document.get("tool", {}).get("deltalakedb", {}) if path.name == _PROJECT else document
+
+
+def _checked(path: Path, section: Any) -> dict[str, Any]:
+    if not isinstance(section, dict):
+        raise ArgumentError(f"{path}: tool.deltalakedb must be a table")
+    for name, value in section.items():
+        if name not in SETTINGS:
+            close = get_close_matches(name, SETTINGS)
+            known = f"Did you mean {close[0]}?" if close else f"Known are {', '.join(SETTINGS)}."
+            raise ArgumentError(f"{path}: there is no setting {name!r}", known)
+        kind = SETTINGS[name]
+        if not kind.accepts(value):
+            raise ArgumentError(f"{path}: {name} must be {kind.name}")  # the value is not repeated: it may be a secret
+    if "database-url" in section and "database-url-file" in section:
+        raise ArgumentError(f"{path}: database-url and database-url-file can't both hold", "Leave one of them out.")
+    return {name: _placed(path.parent, name, value) for name, value in section.items()}
+
+
+def _placed(folder: Path, name: str, value: Any) -> Any:
+    """Lets what is relative in a file start from the file's folder."""
+    if name == "database-url-file":
+        return str(folder / value)
+    if name in ("database-url", "read-url") and value.lower().startswith(_RELATIVE):
+        file = value[len(_RELATIVE) :]
+        if file and not file.startswith(("/", "file:", ":")):
+            return f"{_RELATIVE}{folder / file}"
+    return value
