@@ -20,14 +20,14 @@ import uvicorn
 from prometheus_client.parser import text_string_to_metric_families
 
 from deltalakedb.catalog.database import Database
-from deltalakedb.catalog.registry import this_process
 from deltalakedb.errors import DeltaLakeDBError
 from deltalakedb.migrate.importer import import_table
 from deltalakedb.migrate.validate import validate_and_keep
-from deltalakedb.web.app import make_app
-from tests.support import lake
+from deltalakedb.web.app import Manner, make_app
+from tests.support import databases, lake
 from tests.support.catalogs import execute
 from tests.support.logs import LogBuilder, add, commit_info, dv, metadata, protocol
+from tests.support.troubled_lake import pretend_running
 
 EVIL = "<script>alert(1)</script>\"'&\n?#/x"
 
@@ -61,9 +61,10 @@ class Server:
 
 
 @contextmanager
-def served(url: str, token: str | None = None) -> Iterator[Server]:
+def served(url: str, token: str | None = None, **manner: Any) -> Iterator[Server]:
     database = Database(url)
-    config = uvicorn.Config(make_app(database, token), host="127.0.0.1", port=0, log_config=None, ws="none")
+    app = make_app(database, Manner(token=token, **{"fresh": 0.0, "log_patience": 5.0, **manner}))
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, ws="none")
     server = uvicorn.Server(config)
     with config.bind_socket() as listening:
         listening.listen()
@@ -97,9 +98,18 @@ class Elements(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-@pytest.fixture
-def troubled(database_url: str, tmp_path: Path) -> str:
-    """A lake with everything that can be wrong in it, and names that hold HTML."""
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def troubled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A lake with everything that can be wrong in it, and names that hold HTML; the tests leave it as it is."""
+    folder = tmp_path_factory.mktemp("troubled")
+    if request.param == "sqlite":
+        yield _troubled(databases.sqlite_url(folder), folder)
+    else:
+        with databases.fresh_postgres(request.getfixturevalue("postgres_server")) as url:
+            yield _troubled(url, folder)
+
+
+def _troubled(database_url: str, tmp_path: Path) -> str:
     database = Database(database_url)
     lake.orders_table(tmp_path / "orders")
     import_table(database, str(tmp_path / "orders"), "sales/orders")
@@ -122,16 +132,14 @@ def troubled(database_url: str, tmp_path: Path) -> str:
     execute(database_url, "UPDATE delta_files SET size = 1 WHERE table_id = 'drifted'")
     validate_and_keep(database, str(tmp_path / "plain"), "drifted")
     execute(database_url, "UPDATE delta_tables SET log_version = 9 WHERE table_id = 'behind'")
-    running = "UPDATE migration_status SET status = 'running', commits_processed = 1, commits_total = 4, owner = :owner"
-    execute(database_url, f"{running} WHERE table_id = 'running'", owner=this_process())
-    execute(
-        database_url, f"{running}, heartbeat_at = '2020-01-01 00:00:00' WHERE table_id = 'lost'", owner="gone/1/1.00"
-    )
+    pretend_running(database_url, "running", 0.25)
+    running = "UPDATE migration_status SET status = 'running', owner = :owner, heartbeat_at = '2020-01-01 00:00:00'"
+    execute(database_url, f"{running} WHERE table_id = 'lost'", owner="gone/1/1.00")
     database.close()
     return database_url
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server(troubled: str) -> Iterator[Server]:
     with served(troubled) as running:
         yield running
@@ -148,16 +156,21 @@ def test_the_lake_shows_totals_problems_and_what_runs(server: Server):
     ]
     (running,) = lake_now["running"]
     assert (running["table_id"], running["share"]) == ("running", 0.25)
-    assert running["seconds_left"] > 0
+    assert running["doing"] == "import"
+    assert running["seconds_left"] == pytest.approx(45 * 60, rel=0.05)
+    assert running["files_per_second"] == pytest.approx(100_000 / 900, rel=0.05)
+    assert lake_now["files_per_second"] == running["files_per_second"]
+    assert lake_now["problems_by_kind"] == {"failed": 1, "interrupted": 1, "behind": 1, "drift": 1}
     page = Elements(server.get("/").text)
-    assert page.all("progress") == [{"max": "1", "value": "0.25"}]
-    for words in ("Problems: 4", "No checkpoint or JSON files found", "at version 2, its log at 9", "25%"):
+    assert page.all("progress") == [{"max": "1", "value": "0.2500", "aria-label": "import of running"}]
+    for words in ("No checkpoint or JSON files found", "at version 2, its log at 9", "25%", "45 min", "111 files/s"):
         assert words in page.text
 
 
 def test_progress_moves_while_an_import_goes_on(server: Server, troubled: str):
-    execute(troubled, "UPDATE migration_status SET commits_processed = 3 WHERE table_id = 'running'")
+    pretend_running(troubled, "running", 0.75)
     assert server.get("/api/lake").document["running"][0]["share"] == 0.75
+    pretend_running(troubled, "running", 0.25)
 
 
 @pytest.mark.parametrize(
@@ -168,8 +181,12 @@ def test_progress_moves_while_an_import_goes_on(server: Server, troubled: str):
         ("status=running", ["running"]),
         ("search=ORD", ["sales/orders"]),
         ("search=%25", []),
-        ("search=r&status=completed", ["drifted", "sales/orders", EVIL]),
-        ("status=nonsense&page=x&search=lost", ["lost"]),
+        ("search=DRI&status=completed", ["drifted"]),
+        ("status=behind", ["behind"]),
+        ("status=different", ["drifted"]),
+        ("status=nonsense&page=x&search=lost&sort=nonsense", ["lost"]),
+        ("search=%00lost", ["lost"]),
+        ("search=/EVIL", [EVIL]),
         ("page=7", []),
         ("page=99999999999999999999", None),
     ],
@@ -178,6 +195,26 @@ def test_tables_are_found_by_name_and_status(server: Server, query: str, found: 
     tables = server.get(f"/api/lake?{query}").document["page_of_tables"]
     assert found is None or sorted(one["table_id"] for one in tables) == sorted(found)
     assert server.get(f"/?{query}").status == 200
+
+
+@pytest.mark.parametrize(
+    ("sort", "first"),
+    [
+        ("problems", ["broken", "lost", "drifted", "behind", "running"]),
+        ("name", ["<script>alert(1)</script>\"'&\n?#/x", "behind", "broken"]),
+        ("version", ["sales/orders"]),
+        ("behind", ["behind"]),
+        ("files", ["sales/orders"]),
+        ("size", [EVIL]),
+    ],
+)
+def test_tables_are_sorted_with_problems_first_unless_asked_otherwise(server: Server, sort: str, first: list[str]):
+    found = [one["table_id"] for one in server.get(f"/api/lake?sort={sort}").document["page_of_tables"]]
+    assert found[: len(first)] == first
+    if sort == "problems":
+        assert [one["table_id"] for one in server.get("/api/lake").document["page_of_tables"]] == found
+    else:
+        assert 'aria-sort="' in server.get(f"/?sort={sort}").text
 
 
 def test_long_lists_come_in_pages(database_url: str, tmp_path: Path):
@@ -216,12 +253,15 @@ def test_a_table_shows_what_it_is_made_of(server: Server, troubled: str):
     assert (state["files"], state["bytes"], state["small_files"]) == expected
     assert sum(one["files"] for one in state["sizes"]) == state["files"]
     assert sum(one["files"] for one in state["partitions"]) == state["files"]
-    assert state["growth"][-1] == {"version": 11, "files": state["files"], "bytes": state["bytes"]}
+    newest = {"version": 11, "timestamp": state["commits"][0]["timestamp"]}
+    assert state["growth"][-1] == {**newest, "files": state["files"], "bytes": state["bytes"]}
     assert [one["version"] for one in state["commits"]] == list(range(11, -1, -1))
-    assert [(one["version"], one["added"]) for one in state["schema_changes"]] == [(7, ["note"])]
+    (change,) = state["schema_changes"]
+    assert (change["version"], change["added"]) == (7, [{"name": "note", "type": "string"}])
     page = Elements(server.get("/table?id=sales/orders").text)
     for words in ("Largest partitions", "day = 2024-02-28", "There was none since the import.", "delta-rs"):
         assert words in page.text
+    assert [one["command"] for one in document["events"]] == ["import"]
 
 
 def test_a_validation_shows_its_differences(server: Server):
@@ -238,16 +278,17 @@ def test_a_table_that_cannot_be_read_says_why(server: Server):
     assert server.get("/api/table?id=broken").document["state"] is None
 
 
-@pytest.mark.parametrize("chart", ["growth", "sizes"])
-@pytest.mark.parametrize("table_id", ["sales/orders", "broken", EVIL])
-def test_charts_are_svg_without_scripts_or_anything_from_outside(server: Server, chart: str, table_id: str):
-    answer = server.get(f"/chart/{chart}.svg?id={quote(table_id)}")
-    assert (answer.status, answer.headers["content-type"]) == (200, "image/svg+xml")
-    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
-    root = ElementTree.fromstring(answer.text)
-    assert root.tag == "{http://www.w3.org/2000/svg}svg"
-    assert [one for one in root.iter() if one.get("href") or one.get("src")] == []
-    assert "src=" not in answer.text
+@pytest.mark.parametrize("table_id", ["sales/orders", EVIL])
+def test_charts_are_svg_without_scripts_styles_or_anything_from_outside(server: Server, table_id: str):
+    text = server.get(f"/table?id={quote(table_id)}").text
+    charts = [ElementTree.fromstring(one) for one in re.findall(r"<svg xmlns.*?</svg>", text, re.DOTALL)]
+    assert len(charts) == 3
+    for chart in charts:
+        assert chart.get("role") == "img"
+        assert chart.get("aria-label")
+        for one in chart.iter():
+            assert one.tag.rpartition("}")[2] in ("svg", "g", "rect", "path", "text", "title")
+            assert not {"style", "href", "src"} & set(one.keys())
 
 
 # ---- safety
@@ -291,7 +332,14 @@ def test_without_a_token_only_names_of_this_machine_are_answered(server: Server)
 def test_a_token_is_asked_for_on_every_page_but_the_heartbeat(troubled: str):
     basic = base64.b64encode(b"anyone:s3:cret").decode()
     with served(troubled, "s3:cret") as running:
-        for path in ("/", "/api/lake", "/metrics", "/static/style.css", "/readyz", "/table?id=x", "/chart/sizes.svg"):
+        for path in (
+            "/",
+            "/api/lake",
+            "/metrics",
+            "/static/style.css",
+            "/readyz",
+            "/table?id=x",
+        ):
             refused = running.get(path)
             assert (refused.status, refused.text) == (401, "A token is needed.")
             assert refused.headers["www-authenticate"].startswith("Basic")
@@ -311,7 +359,7 @@ def test_an_unknown_table_is_not_found(server: Server):
 
 def test_a_catalog_that_cannot_be_reached_gives_a_page_that_says_so():
     with served("postgresql://me:s3cret@127.0.0.1:1/lake") as running:
-        for path in ("/", "/api/lake", "/table?id=x", "/readyz", "/chart/sizes.svg?id=x"):
+        for path in ("/", "/api/lake", "/table?id=x", "/readyz"):
             answer = running.get(path)
             assert answer.status == 503
             assert "Database connection failed" in answer.text
@@ -338,7 +386,10 @@ def test_metrics(server: Server):
     assert found["deltalakedb_problems", "drift"] == 1
     assert found["deltalakedb_problems", "stalled"] == 0
     assert ("deltalakedb_heartbeat_age_seconds", "running") in found
-    assert found["deltalakedb_query_seconds_count", "lake"] == 1
+    assert found["deltalakedb_lag_seconds", "behind"] > found["deltalakedb_lag_seconds", EVIL] == 0
+    assert found["deltalakedb_files_per_second",] == pytest.approx(100_000 / 900, rel=0.05)
+    assert found["deltalakedb_active_bytes",] > found["deltalakedb_active_files",] > 20
+    assert found["deltalakedb_query_seconds_count", "lake"] >= 1
 
 
 def test_alert_rules_ask_for_metrics_and_labels_that_are_there(server: Server):

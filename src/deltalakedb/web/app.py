@@ -3,191 +3,214 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anyio
+from anyio.to_thread import run_sync
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from sqlalchemy import Connection
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from ..catalog import overview
+from ..catalog import overview, registry
 from ..catalog.database import Database
-from ..catalog.problems import problems
-from ..catalog.registry import TableEntry
-from ..errors import DeltaLakeDBError, TableNotFoundError
-from . import charts
+from ..errors import DatabaseBusyError, DeltaLakeDBError, TableNotFoundError
+from . import charts, words
+from .documents import FILTERS, Documents, LakeQuery, TableQuery
 from .guard import Guard
+from .logs import LogWatch
 from .metrics import Metrics
 from .openapi import DESCRIPTION
+from .recent import Recent
 
 _HERE = Path(__file__).parent
-_STATUSES = ("", "completed", "running", "failed", "interrupted")
-_PROBLEMS_SHOWN = 100
-_CHART_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-"""Charts are images: their inline styles reach nobody but themselves."""
+_ANSWERS_KEPT = 500
+_HTML, _JSON, _TEXT = "text/html", "application/json", "text/plain"
+_PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def make_app(database: Database, token: str | None = None) -> Starlette:
-    """Returns the application over a catalog; `token` is asked for where it is given."""
-    pages = _Pages(database)
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a server goes about its work.
+
+    Attributes:
+        token: is asked for where it is given.
+        patience: seconds that a page waits for the database.
+        fresh: seconds for which an answer is good for other readers, too.
+        log_patience: seconds that a page waits for a look at a table's log.
+        storage_options: for the logs of tables in object stores.
+        scrub: takes secrets out of messages.
+    """
+
+    token: str | None = None
+    patience: float = 10.0
+    fresh: float = 1.0
+    log_patience: float = 0.15
+    storage_options: Mapping[str, str] | None = None
+    scrub: Callable[[str], str] = str
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    body: bytes
+    media_type: str
+    code: int = 200
+
+    def response(self) -> Response:
+        return Response(self.body, self.code, media_type=self.media_type)
+
+
+def make_app(database: Database, manner: Manner | None = None) -> Starlette:
+    """Returns the application over a catalog."""
+    manner = manner or Manner()
+    pages = _Pages(database, manner)
+    kept = {
+        "/": pages.lake,
+        "/table": pages.table,
+        "/api/lake": pages.lake_json,
+        "/api/table": pages.table_json,
+        "/metrics": pages.prometheus,
+    }
     routes = [
-        Route("/", pages.lake),
-        Route("/table", pages.table),
-        Route("/api/lake", pages.lake_json),
-        Route("/api/table", pages.table_json),
-        Route("/chart/growth.svg", pages.growth),
-        Route("/chart/sizes.svg", pages.sizes),
-        Route("/openapi.json", lambda _request: _json(DESCRIPTION)),
-        Route("/metrics", pages.prometheus),
-        Route("/healthz", lambda _request: PlainTextResponse("ok\n")),
-        Route("/readyz", pages.ready),
+        *(Route(path, pages.endpoint(page, keep=True)) for path, page in kept.items()),
+        Route("/readyz", pages.endpoint(pages.ready, keep=False)),
+        Route("/openapi.json", _described),
+        Route("/healthz", _healthy),
         Mount("/static", StaticFiles(directory=_HERE / "static")),
     ]
     return Starlette(
         routes=routes,
-        middleware=[Middleware(Guard, token=token)],
-        exception_handlers={DeltaLakeDBError: pages.failed},
+        middleware=[Middleware(Guard, token=manner.token)],
+        exception_handlers={HTTPException: pages.refused, Exception: pages.broken},
     )
 
 
+# Coroutines, as they need no thread: where the database hangs, all threads may wait for it.
+
+
+async def _healthy(_request: Request) -> Response:
+    return PlainTextResponse("ok\n")
+
+
+async def _described(_request: Request) -> Response:
+    return Response(_encoded(DESCRIPTION), media_type=_JSON)
+
+
 class _Pages:
-    """Endpoints that are plain functions: Starlette runs them in threads, beside each other."""
+    """Pages are plain functions and run in threads, beside each other."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, manner: Manner) -> None:
         self._database = database
-        self._metrics = Metrics(database)
+        self._manner = manner
+        self._metrics = Metrics(database, manner.patience)
+        logs = LogWatch(manner.storage_options or {}, self._scrub, patience=manner.log_patience)
+        self._documents = Documents(database, logs, manner.patience, self._metrics.queries, self._scrub)
+        self._answers: Recent[_Answer] = Recent(manner.fresh, _ANSWERS_KEPT)
         self._templates = Environment(
-            loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined
+            loader=FileSystemLoader(_HERE / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
         )
-        self._templates.filters.update(count=_count, size=_size, moment=_moment, share=_share)
+        named = ("count", "short", "size", "share", "duration", "moment", "ago", "size_class")
+        self._templates.filters.update({name: getattr(words, name) for name in named})
+        self._templates.globals.update(charts=charts, words=words, filters=FILTERS, sorts=overview.SORTS)
 
-    def lake(self, request: Request) -> Response:
-        return self._page("lake.html", 200, lake=self._asked("lake", lambda connection: _lake(connection, request)))
+    def _scrub(self, text: str) -> str:
+        return self._manner.scrub(self._database.scrub(text))
 
-    def lake_json(self, request: Request) -> Response:
-        return _json(self._asked("lake", lambda connection: _lake(connection, request)))
+    # ---- the pages
 
-    def table(self, request: Request) -> Response:
-        return self._page("table.html", 200, table=self._table(request), size_class=charts.size_class)
+    def lake(self, request: Request) -> _Answer:
+        return self._page("lake.html", 200, lake=self._documents.lake(LakeQuery.of(request.query_params)))
 
-    def table_json(self, request: Request) -> Response:
-        return _json(self._table(request))
+    def lake_json(self, request: Request) -> _Answer:
+        return _Answer(_encoded(self._documents.lake(LakeQuery.of(request.query_params))), _JSON)
 
-    def growth(self, request: Request) -> Response:
-        return _image(charts.growth(self._of_state(request, overview.growth) or []))
+    def table(self, request: Request) -> _Answer:
+        return self._page("table.html", 200, table=self._documents.table(TableQuery.of(request.query_params)))
 
-    def sizes(self, request: Request) -> Response:
-        found = self._of_state(request, overview.files)
-        return _image(charts.sizes(found["sizes"] if found else []))
+    def table_json(self, request: Request) -> _Answer:
+        return _Answer(_encoded(self._documents.table(TableQuery.of(request.query_params))), _JSON)
 
-    def prometheus(self, _request: Request) -> Response:
-        return Response(self._metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    def prometheus(self, _request: Request) -> _Answer:
+        return _Answer(self._metrics.text(), _PROMETHEUS)
 
-    def ready(self, _request: Request) -> Response:
-        with self._database.reading():
-            return PlainTextResponse("ready\n")
+    def ready(self, _request: Request) -> _Answer:
+        self._documents.asked("readyz", lambda _connection: None)
+        return _Answer(b"ready\n", _TEXT)
 
-    def failed(self, request: Request, error: Exception) -> Response:
+    # ---- how they are answered
+
+    def endpoint(self, page: Callable[[Request], _Answer], *, keep: bool) -> Callable[[Request], Awaitable[Response]]:
+        """Returns what answers requests of a page: from what was just made, else in a thread, and not too late."""
+
+        def answer(request: Request) -> _Answer:
+            return self._answers.get(request.url.path + "?" + request.url.query, partial(page, request))
+
+        async def respond(request: Request) -> Response:
+            kept = self._answers.peek(request.url.path + "?" + request.url.query) if keep else None
+            if kept is not None:
+                return kept.response()
+            try:
+                with anyio.fail_after(self._manner.patience + 1):
+                    made = await run_sync(answer if keep else page, request, abandon_on_cancel=True)
+            except TimeoutError:
+                late = f"The database is busy: {self._database.where} has not answered for a while"
+                made = self._failed(request, DatabaseBusyError(late, "Try again."))
+            except DeltaLakeDBError as error:
+                made = self._failed(request, error)
+            return made.response()
+
+        return respond
+
+    def _failed(self, request: Request, error: Exception) -> _Answer:
         """Says what the catalog refused; 404 for a table that nobody knows, else 503."""
         self._metrics.errors.labels(type(error).__name__).inc()
         code = 404 if isinstance(error, TableNotFoundError) else 503
-        message = self._database.describe(error)
-        if request.url.path.startswith("/api/"):
-            return _json({"error": {"type": type(error).__name__, "message": message}}, code)
-        if request.url.path == "/readyz":
-            return PlainTextResponse(f"{message}\n", code)
-        return self._page("error.html", code, message=message)
+        return self._said(request, code, type(error).__name__, self._scrub(self._database.describe(error)))
 
-    def _table(self, request: Request) -> dict[str, Any]:
-        table_id = request.query_params.get("id", "")
-        found: dict[str, Any] | None = self._asked("table", lambda connection: overview.table(connection, table_id))
-        if found is None:
-            raise TableNotFoundError(f"There is no table {table_id!r} in the catalog")
-        return found
+    async def refused(self, request: Request, error: Exception) -> Response:
+        """A path that isn't there, or a method that isn't allowed."""
+        assert isinstance(error, HTTPException)
+        answer = self._said(request, error.status_code, "HTTPException", error.detail)
+        return Response(answer.body, answer.code, error.headers, answer.media_type)
 
-    def _of_state(self, request: Request, ask: Callable[[Connection, TableEntry], Any]) -> Any:
-        """Asks for one part of a table's state; None where it can't be read yet."""
+    async def broken(self, request: Request, error: Exception) -> Response:
+        """A mistake of ours: the log has the traceback, the page doesn't."""
+        self._metrics.errors.labels(type(error).__name__).inc()
+        return self._said(request, 500, type(error).__name__, "This page could not be made.").response()
 
-        def ask_of(connection: Connection) -> Any:
-            entry = overview.state(connection, request.query_params.get("id", ""))
-            return None if entry is None else ask(connection, entry)
+    def _said(self, request: Request, code: int, kind: str, message: str) -> _Answer:
+        path = request.url.path
+        if path.startswith("/api/"):
+            return _Answer(_encoded({"error": {"type": kind, "message": message}}), _JSON, code)
+        if path in ("/readyz", "/metrics"):
+            return _Answer(f"{message}\n".encode(), _TEXT, code)
+        return self._page("error.html", code, code=code, message=message)
 
-        return self._asked("table", ask_of)
-
-    def _asked(self, page: str, ask: Callable[[Connection], Any]) -> Any:
-        with self._metrics.queries.labels(page).time(), self._database.reading() as connection:
-            return ask(connection)
-
-    def _page(self, name: str, code: int, **values: Any) -> Response:
-        return HTMLResponse(self._templates.get_template(name).render(**values), code)
+    def _page(self, template: str, status: int, **values: Any) -> _Answer:
+        url = self._database.url
+        where = f"{url.host}/{url.database}" if url.host else Path(url.database or "").name
+        text = self._templates.get_template(template).render(**values, where=where, now=registry.now())
+        return _Answer(text.encode(), _HTML, status)
 
 
-def _lake(connection: Connection, request: Request) -> dict[str, Any]:
-    search, status = request.query_params.get("search", "")[:255], request.query_params.get("status", "")
-    status = status if status in _STATUSES else ""
-    number = request.query_params.get("page", "0")
-    page = min(int(number), 1_000_000) if number.isascii() and number.isdigit() and len(number) < 9 else 0
-    wrong = problems(connection)
-    found = overview.tables(connection, search=search, status=status, page=page)
-    return {
-        **overview.lake(connection),
-        "problems_total": len(wrong),
-        "problems": [asdict(one) for one in wrong[:_PROBLEMS_SHOWN]],
-        "search": search,
-        "status": status,
-        "page": page,
-        "has_more": len(found) > overview.PAGE,
-        "page_of_tables": found[: overview.PAGE],
-    }
-
-
-def _json(document: Any, code: int = 200) -> Response:
-    return Response(json.dumps(document, default=_plain), code, media_type="application/json")
+def _encoded(document: Any) -> bytes:
+    return json.dumps(document, default=_plain).encode()
 
 
 def _plain(value: Any) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} has no form in JSON")
-
-
-def _image(svg: bytes) -> Response:
-    return Response(svg, media_type="image/svg+xml", headers={"Content-Security-Policy": _CHART_POLICY})
-
-
-# ---- as people read them
-
-
-def _count(number: float | None) -> str:
-    return "–" if number is None else f"{number:,.0f}"  # noqa: RUF001 (a dash that nobody takes for a minus)
-
-
-def _size(number: float) -> str:
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if number < 1024:
-            return f"{number:,.0f} {unit}" if unit == "B" else f"{number:,.1f} {unit}"
-        number /= 1024
-    return f"{number:,.1f} TiB"
-
-
-def _share(share: float | None) -> str:
-    return "…" if share is None else f"{share:.0%}"
-
-
-def _moment(value: datetime | int | None) -> str:
-    if value is None:
-        return "–"  # noqa: RUF001
-    if isinstance(value, int):
-        try:
-            value = datetime.fromtimestamp(value / 1000, UTC)
-        except (ValueError, OverflowError, OSError):
-            return f"{value} ms"  # a writer's clock may have said anything
-    return f"{value:%Y-%m-%d %H:%M:%S} UTC"

@@ -79,6 +79,9 @@ class Dialect(ABC):
     def harden(self, connection: Connection) -> None:  # noqa: B027 (not every database must)
         """Called before a transaction begins whose commit must survive a crash of the machine, with all before it."""
 
+    def limit(self, connection: Connection, seconds: float) -> None:  # noqa: B027 (not every database can)
+        """Lets no statement of the current transaction take longer; it fails with DatabaseBusyError."""
+
     def lock_schema(self, connection: Connection) -> None:  # noqa: B027 (not every database must)
         """Lets one process at a time make or upgrade the tables, until the transaction ends."""
 

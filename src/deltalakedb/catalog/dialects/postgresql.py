@@ -84,6 +84,13 @@ class PostgreSQLDialect(Dialect):
     def relax(self, connection: Connection) -> None:
         connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
 
+    def limit(self, connection: Connection, seconds: float) -> None:
+        most = int(seconds * 1000)
+        connection.exec_driver_sql(
+            f"SELECT set_config('statement_timeout', '{most}', true) FROM pg_settings "
+            f"WHERE name = 'statement_timeout' AND (setting::integer = 0 OR setting::integer > {most})"
+        )
+
     def lock_schema(self, connection: Connection) -> None:
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('deltalakedb'))")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import marshal
 import sqlite3
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,9 @@ from .base import Dialect, Packed
 
 BUSY_SECONDS = 30
 """How long a writer waits for another one."""
+
+_STEPS_BETWEEN_LOOKS = 100_000
+"""Of SQLite's own machine, after which it is seen whether a statement's time is up: some milliseconds."""
 
 PAGE_BYTES = 8192
 WAL_BYTES = 64 << 20
@@ -80,6 +84,10 @@ class SQLiteDialect(Dialect):
     def harden(self, connection: Connection) -> None:
         _driver(connection).execute("PRAGMA synchronous = FULL")
 
+    def limit(self, connection: Connection, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        _driver(connection).set_progress_handler(lambda: time.monotonic() > end, _STEPS_BETWEEN_LOOKS)
+
     def load(self, connection: Connection, table: Table, pieces: Iterable[Packed]) -> None:
         cursor = _driver(connection).cursor()
         for packed in pieces:
@@ -110,6 +118,8 @@ class SQLiteDialect(Dialect):
             return DatabaseBusyError(
                 f"The database is locked by another process: {where}", "Wait for it to finish, then try again."
             )
+        if code.startswith("SQLITE_INTERRUPT"):
+            return DatabaseBusyError(f"The database is busy: {where} (the question took too long)", "Try again.")
         if code.startswith("SQLITE_NOTADB"):
             return DatabaseConnectionError(
                 f"Database connection failed: {where} is not a SQLite database", "Name another file."

@@ -30,6 +30,7 @@ from ..run import Run
     metavar="FILE",
     help=f"Holds the token that is asked for; needed beyond loopback, unless it is in ${TOKEN_VARIABLE}.",
 )
+@options.storage
 @options.common
 def command(run: Run, host: str, port: int, token_file: Path | None) -> None:
     """Show the lake on a web page.
@@ -40,7 +41,7 @@ def command(run: Run, host: str, port: int, token_file: Path | None) -> None:
     try:
         import uvicorn
 
-        from ...web.app import make_app
+        from ...web.app import Manner, make_app
         from ...web.guard import is_loopback
     except ImportError as error:
         from ...errors import ArgumentError
@@ -54,8 +55,9 @@ def command(run: Run, host: str, port: int, token_file: Path | None) -> None:
             click.get_current_context(),
         )
     with run.database(to_read=True) as database:
+        manner = Manner(token=token, storage_options=run.storage_options, scrub=run.secrets.scrub)
         config = uvicorn.Config(
-            make_app(database, token), host=host, port=port, log_config=None, access_log=False, server_header=False
+            make_app(database, manner), host=host, port=port, log_config=None, access_log=False, server_header=False
         )
         with config.bind_socket() as listening:
             listening.listen()  # whoever reads the line below may ask at once

@@ -1,17 +1,31 @@
-// The lake's upper part is fetched anew every 3 seconds; without this script a reload does the same.
+// What is marked with data-live is fetched anew every 3 seconds; without this script a reload does the same.
 "use strict";
-const live = document.getElementById("live");
-if (live) {
-  setInterval(async () => {
-    if (document.hidden || live.contains(document.activeElement)) return;
-    try {
-      const answer = await fetch(location.href);
-      if (!answer.ok) return;
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const fresh = page.getElementById("live");
-      if (fresh) live.replaceChildren(...fresh.childNodes);
-    } catch (error) {
-      console.warn("The page could not be fetched anew:", error);
+const every = 3000;
+
+function put(fresh) {
+  for (const one of document.querySelectorAll("[data-live]")) {
+    const other = fresh.getElementById(one.id);
+    if (!other) {
+      one.replaceChildren();
+    } else if (one.outerHTML !== other.outerHTML && !one.contains(document.activeElement)) {
+      one.replaceWith(document.adoptNode(other));
     }
-  }, 3000);
+  }
 }
+
+async function look() {
+  if (document.hidden) return;
+  const asof = document.getElementById("asof");
+  try {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
+    put(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    document.body.classList.remove("stale");
+  } catch (error) {
+    document.body.classList.add("stale");
+    if (asof && !asof.textContent.includes("no news")) asof.append(", no news since");
+    console.warn("The page could not be fetched anew:", error);
+  }
+}
+
+if (document.querySelector("[data-live]:not(#asof)")) setInterval(look, every);
