@@ -14,7 +14,7 @@ from deltalakedb.catalog import registry
 from deltalakedb.catalog.dialects import dialect_for
 from deltalakedb.catalog.loading import append_files
 from deltalakedb.catalog.schema import delta_files
-from deltalakedb.catalog.snapshot import active_at
+from deltalakedb.catalog.snapshot import Snapshot, active_at
 from deltalakedb.log.actions import Add, key_of
 from deltalakedb.replay.files import lifetime
 from deltalakedb.rows import MetadataRow
@@ -22,6 +22,7 @@ from deltalakedb.table import predicate, prune
 from deltalakedb.table.types import TableSchema
 
 TABLE = "t"
+_ENTRY = registry.TableEntry(TABLE, "/lake/t", 0, 0, 0, registry.now(), registry.now(), None, None)
 
 
 def field_of(name: str, kind: Any, **metadata: Any) -> dict[str, Any]:
@@ -71,6 +72,11 @@ def load(connection: Connection, files: Sequence[File]) -> None:
     append_files(connection, dialect_for(connection.dialect.name), TABLE, rows)
 
 
+def snapshot_of(connection: Connection) -> Snapshot:
+    """The version that the loaded files are in."""
+    return Snapshot(connection, _ENTRY, 0)
+
+
 def kept(connection: Connection, schema: TableSchema, where: Any) -> set[int]:
     """The numbers of the loaded files that pruning keeps."""
     return kept_by_each(connection, schema, [where])[0]
@@ -78,7 +84,7 @@ def kept(connection: Connection, schema: TableSchema, where: Any) -> set[int]:
 
 def kept_by_each(connection: Connection, schema: TableSchema, wheres: Sequence[Any]) -> list[set[int]]:
     """As `kept`, for each of several predicates, in one query."""
-    conditions = [prune.matching(connection, TABLE, predicate.parse(where, schema), schema) for where in wheres]
+    conditions = [prune.matching(snapshot_of(connection), predicate.parse(where, schema), schema) for where in wheres]
     columns = [case((true() if condition is None else condition, 1), else_=0) for condition in conditions]
     labelled = [column.label(f"kept_{number}") for number, column in enumerate(columns)]
     query = select(delta_files.c.path, *labelled).where(delta_files.c.table_id == TABLE, active_at(0))

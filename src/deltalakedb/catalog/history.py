@@ -19,9 +19,9 @@ from ..rows import (
     ProtocolRow,
     TransactionRow,
 )
+from .places import ROWID, place_of
 from .registry import TableEntry
 from .schema import ROW_TABLES, delta_files
-from .snapshot import ROWID, place_of
 
 _PAGE = 5_000
 _Row = TypeVar("_Row")

@@ -46,6 +46,8 @@ def merged(deprecated_name: str, deprecated: Any, current: Any) -> Any:
 def condition(opened: Opened, snapshot: Snapshot, where: Any) -> ColumnElement[bool] | None:
     """Returns the SQL condition for the files that may hold matching rows; None where that is all of them.
 
+    It holds within the snapshot's transaction.
+
     Args:
         opened: the version.
         snapshot: the same, in the catalog.
@@ -59,7 +61,7 @@ def condition(opened: Opened, snapshot: Snapshot, where: Any) -> ColumnElement[b
     schema = TableSchema.of(opened.metadata)
     try:
         parsed = predicate.parse(where, schema)
-        return prune.matching(snapshot.connection, opened.entry.table_id, parsed, schema)
+        return prune.matching(snapshot, parsed, schema)
     except FilterError:
         raise
     except ArgumentError as error:

@@ -2,7 +2,7 @@
 
 Statistics are bounds, and bounds as writers write them (PROTOCOL.md, "Per-file Statistics"): not always the values.
 Every rule here is on the safe side of how they are known to be cut or rounded, and the literal is what is moved, so
-that the database only compares.
+that files are only compared.
 """
 
 from __future__ import annotations
@@ -32,46 +32,25 @@ _MICROSECOND = timedelta(microseconds=1)
 _WIDEST_ZONE = timedelta(hours=18)
 
 
-class Shape(Enum):
-    """How the text of a bound must look for it to be compared as text.
+_DAY, _TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}", r"[0-9]{2}:[0-9]{2}:[0-9]{2}"
+_PARTS, _MILLISECONDS = r"([.][0-9]*)?", r"[.][0-9]{3}[0-9]*"
 
-    The value is a pair: a regular expression, and what SQLite's GLOB has for it (with what must not be in it). A year
-    has four digits in all of them: `-0001` and `+10000` are no texts in the order of time.
+
+class Shape(Enum):
+    """How the text of a bound must begin for it to be compared as text; None for any text.
+
+    A year has four digits in all of them: `-0001` and `+10000` are no texts in the order of time.
     """
 
-    ANY = (None, None, None)
-    DATE = ("^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]", None)
-    ZONED = ("^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:", "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:*", None)
-    UTC = (
-        "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]*)?Z$",
-        "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9]*Z",
-        "????-??-??T??:??:??*[-+]*",
-    )
-    UTC_FINE = (
-        "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{3}[0-9]*Z$",
-        "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9]*Z",
-        "????-??-??T??:??:??*[-+]*",
-    )
-    LOCAL = (
-        "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]*)?Z?$",
-        "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9]*",
-        "????-??-??T??:??:??*[-+]*",
-    )
-    LOCAL_FINE = (
-        "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{3}[0-9]*Z?$",
-        "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9]*",
-        "????-??-??T??:??:??*[-+]*",
-    )
-    BLANK = (
-        "^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]*)?Z?$",
-        "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9]*",
-        "????-??-?? ??:??:??*[-+]*",
-    )
-    BLANK_FINE = (
-        "^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{3}[0-9]*Z?$",
-        "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9]*",
-        "????-??-?? ??:??:??*[-+]*",
-    )
+    ANY = None
+    DATE = rf"{_DAY}\Z"
+    ZONED = rf"{_DAY}T[0-9]{{2}}:"
+    UTC = rf"{_DAY}T{_TIME}{_PARTS}Z\Z"
+    UTC_FINE = rf"{_DAY}T{_TIME}{_MILLISECONDS}Z\Z"
+    LOCAL = rf"{_DAY}T{_TIME}{_PARTS}Z?\Z"
+    LOCAL_FINE = rf"{_DAY}T{_TIME}{_MILLISECONDS}Z?\Z"
+    BLANK = rf"{_DAY} {_TIME}{_PARTS}Z?\Z"
+    BLANK_FINE = rf"{_DAY} {_TIME}{_MILLISECONDS}Z?\Z"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,58 @@
+"""Where a row of `delta_files` is: it orders rows as an import wrote them, and finds them again in a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import BigInteger, ColumnElement, Connection, Text, any_, bindparam, cast, func, literal_column, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import UserDefinedType
+
+_PLACES = {
+    "sqlite": "delta_files.rowid",
+    "postgresql": "((delta_files.ctid::text::point)[0]::bigint * 65536 + (delta_files.ctid::text::point)[1]::bigint)",
+}
+"""Where a row is in its table, by dialect: an import appends the files of a commit in the log's order."""
+
+ROWID: ColumnElement[int] = literal_column(_PLACES["sqlite"], BigInteger)
+"""The place of a row in SQLite, by which rows are found one after the other."""
+
+
+class _Tid(UserDefinedType[str]):
+    """PostgreSQL's own name for a place: it finds a row without an index."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        return "tid"
+
+
+_CTID: ColumnElement[str] = literal_column("delta_files.ctid", _Tid())
+
+
+def place_of(connection: Connection) -> ColumnElement[int]:
+    """Returns the expression for where a row of `delta_files` is among those of its version."""
+    return literal_column(_PLACES.get(connection.dialect.name, "0"), BigInteger).label("place")
+
+
+def locator_of(connection: Connection) -> ColumnElement[Any]:
+    """Returns the expression for what finds a row of `delta_files` again within a transaction."""
+    return _CTID if connection.dialect.name == "postgresql" else place_of(connection)
+
+
+def located(connection: Connection, locators: Sequence[Any]) -> ColumnElement[bool]:
+    """Returns the condition that a row of `delta_files` is one of those with some locators."""
+    if connection.dialect.name == "postgresql":
+        listed = "{" + ",".join(f'"{locator}"' for locator in locators) + "}"
+        return any_(cast(bindparam(None, listed, Text()), ARRAY(_Tid()))) == _CTID
+    return among(ROWID, locators, connection.dialect.name)
+
+
+def among(column: ColumnElement[int], values: Sequence[int], dialect_name: str) -> ColumnElement[bool]:
+    """Returns the condition that a column is one of some numbers: one parameter, however many they are."""
+    if dialect_name == "postgresql":
+        return column == any_(bindparam(None, list(values), ARRAY(BigInteger)))
+    rows = func.json_each(msgspec.json.encode(values).decode()).table_valued("value")
+    return column.in_(select(rows.c.value))
