@@ -8,6 +8,7 @@
     │   ├── CorruptLogError             a file of the log is not what its name says
     │   ├── UnsupportedTableError       the table needs something that we refuse to guess
     │   ├── LogChangedError             the log is no longer the one that was imported
+    │   ├── LogFileGoneError            a file of the log was listed, and is not there any more
     │   └── VersionNotFoundError        a version below the floor or beyond the newest
     ├── StorageError                  bytes can't be read or written
     │   ├── LocationNotFoundError       nothing is there
@@ -25,7 +26,8 @@
         ├── TableBusyError              another process works on the table
         └── ImportIncompleteError       the table's import has not completed
 
-Each has a `message` (what and where, one line) and a `hint` (what to do about it, or None).
+Each has a `message` (what and where, one line) and a `hint` (what to do about it, or None), and tells by `transient`
+whether it may pass by itself: imports and syncs try again then.
 """
 
 from __future__ import annotations
@@ -37,14 +39,18 @@ class DeltaLakeDBError(Exception):
     Args:
         message: what went wrong and where, one line.
         hint: what the user can do about it, one line, or None.
+        transient: whether the same may succeed a little later; None where the class says it.
     """
 
     exit_code = 1
+    transient = False
 
-    def __init__(self, message: str, hint: str | None = None) -> None:
+    def __init__(self, message: str, hint: str | None = None, *, transient: bool | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        if transient is not None:
+            self.transient = transient
 
 
 class ArgumentError(DeltaLakeDBError, ValueError):
@@ -75,6 +81,12 @@ class UnsupportedTableError(LogError):
 
 class LogChangedError(LogError):
     """The log at the location is not the one that was imported from it."""
+
+
+class LogFileGoneError(LogError):
+    """A file of the log was there when the log was listed, and is not any more: log clean-up runs meanwhile."""
+
+    transient = True
 
 
 class VersionNotFoundError(LogError):
@@ -121,6 +133,8 @@ class DatabaseConnectionError(CatalogError):
 
 class DatabaseBusyError(CatalogError):
     """Another writer holds the database, and went on holding it."""
+
+    transient = True
 
 
 class DatabaseTimeoutError(CatalogError):

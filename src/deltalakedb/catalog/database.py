@@ -108,6 +108,13 @@ class Database:
         with self._errors(), self._reader.connect() as connection:
             return upgrade.version_of(connection) is not None
 
+    def forget_connections(self) -> None:
+        """Closes connections that nobody uses: after an outage they are dead."""
+        for name in ("_reader", "_writer"):
+            engine = self.__dict__.get(name)
+            if engine is not None:
+                engine.dispose()
+
     def close(self) -> None:
         """Closes every connection."""
         for name in ("_reader", "_writer"):

@@ -7,10 +7,11 @@ import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import psutil
-from sqlalchemy import Connection, Row, RowMapping, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, RowMapping, Select, and_, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ..errors import ImportIncompleteError, TableBusyError, TableExistsError, TableNotFoundError
@@ -19,7 +20,10 @@ from .schema import INDEX_TABLES, ROW_TABLES, delta_tables, delta_validations, m
 RUNNING, COMPLETED, FAILED, INTERRUPTED = "running", "completed", "failed", "interrupted"
 
 STALE_AFTER = timedelta(minutes=2)
-"""A heartbeat older than this is a dead importer's. On the same machine its process is looked for instead."""
+"""A heartbeat older than this is a dead importer's. Of others on the same machine the process is looked for instead."""
+
+_FIRST_NAMESPACE = "4026531836"
+"""Linux' number of the namespace of process numbers that a machine starts with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,22 @@ def this_process() -> str:
 
 @cache
 def _process(pid: int) -> str:
-    return f"{socket.gethostname()}/{pid}/{psutil.Process(pid).create_time():.2f}"
+    return f"{_machine()}/{pid}/{psutil.Process(pid).create_time():.2f}"
+
+
+def _machine() -> str:
+    """The host, and in a container the namespace of its process numbers: containers may share their host's name."""
+    try:
+        namespace = str(Path("/proc/self/ns/pid").readlink()).strip("pid:[]")
+    except OSError:
+        namespace = _FIRST_NAMESPACE  # this system has none
+    host = socket.gethostname()
+    return host if namespace == _FIRST_NAMESPACE else f"{host}~{namespace}"
+
+
+def _people_say(owner: str) -> str:
+    host, pid, _ = owner.rsplit("/", 2)
+    return f"process {pid} on {host.partition('~')[0]}"
 
 
 def is_alive(owner: str | None, heartbeat_at: datetime | None) -> bool:
@@ -93,7 +112,7 @@ def is_alive(owner: str | None, heartbeat_at: datetime | None) -> bool:
     if owner is None or heartbeat_at is None:
         return False
     host, pid, started = owner.rsplit("/", 2)
-    if host == socket.gethostname():
+    if host == _machine() and owner != this_process():
         try:
             process = psutil.Process(int(pid))
             if process.status() == psutil.STATUS_ZOMBIE:
@@ -125,10 +144,49 @@ def unfinished(connection: Connection) -> list[TableStatus]:
     return [_status(row) for row in connection.execute(query)]
 
 
-def status_of(connection: Connection, table_id: str, *, lock: bool = False) -> TableStatus | None:
-    """Returns the state of a table; with `lock`, nobody else changes it before the transaction ends."""
-    query = select(migration_status).where(migration_status.c.table_id == table_id)
-    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+def status_of(connection: Connection, table_id: str) -> TableStatus | None:
+    """Returns the state of a table."""
+    return _one_status(connection, _STATUS.where(migration_status.c.table_id == table_id))
+
+
+def lock(connection: Connection, table_id: str, *, wait: bool = False) -> TableStatus | None:
+    """Returns the state of a table, which nobody else changes before the transaction ends.
+
+    Raises:
+        TableBusyError: it is claimed, by a process in the middle of a transaction; unless that is to be waited for.
+    """
+    query = _STATUS.where(migration_status.c.table_id == table_id)
+    # Rows that refer to this one are no hindrance: validations are kept while a table is synced.
+    found = None if wait else _one_status(connection, query.with_for_update(key_share=True, skip_locked=True))
+    if found is None:
+        seen = None if wait else _one_status(connection, query)
+        if seen is not None and seen.owner is not None:
+            raise busy(seen)
+        found = _one_status(connection, query.with_for_update(key_share=True))  # held for a moment, or not there
+    return found
+
+
+def busy(status: TableStatus) -> TableBusyError:
+    """Returns the error for a table that another process works on: who, and since when."""
+    doing = "imported" if status.version is None else "synced"
+    since = status.claimed_at or status.started_at
+    return TableBusyError(
+        f"{status.table_id!r} is being {doing} by {_people_say(status.owner or '?/?/?')} "
+        f"since {since:%Y-%m-%d %H:%M:%S} UTC",
+        "Wait for it, or stop that process first.",
+    )
+
+
+def is_worked_on(status: TableStatus) -> bool:
+    """Tells whether a living process has claimed a table."""
+    return status.status == RUNNING or is_alive(status.owner, status.heartbeat_at)
+
+
+_STATUS = select(migration_status)
+
+
+def _one_status(connection: Connection, query: Select[Any]) -> TableStatus | None:
+    row = connection.execute(query).one_or_none()
     return None if row is None else _status(row)
 
 
@@ -197,11 +255,14 @@ def _utc(value: Any) -> Any:
 def claim(connection: Connection, table_id: str, location: str, *, resume: bool) -> TableStatus | None:
     """Takes a table for this process, in the caller's transaction; returns its state until now, None if new.
 
+    The caller sees to it that no other thread of this process works on it: what this process has claimed before is left
+    from a time when the database was away.
+
     Raises:
         TableExistsError: it is there already and `resume` is not given, or the id belongs to another location.
         TableBusyError: another process works on it.
     """
-    before = status_of(connection, table_id, lock=True)
+    before = lock(connection, table_id)
     if before is not None:
         _check_claim(connection, before, location, resume=resume)
     values = {
@@ -242,11 +303,8 @@ def _insert_status(connection: Connection, table_id: str, **values: Any) -> None
 def _check_claim(connection: Connection, before: TableStatus, location: str, *, resume: bool) -> None:
     quoted = repr(before.table_id)
     loaded = before.rows_loaded > 0 or entry_of(connection, before.table_id) is not None
-    if before.status == RUNNING:
-        raise TableBusyError(
-            f"{quoted} is being imported by {before.owner} since {before.started_at:%Y-%m-%d %H:%M:%S} UTC",
-            "Wait for it, or stop that process first.",
-        )
+    if is_worked_on(before) and before.owner != this_process():
+        raise busy(before)
     if loaded and before.location != location:
         raise TableExistsError(
             f"The table id {quoted} is used for another location: {before.location}", "Choose another --table-id."

@@ -50,7 +50,7 @@ def keep(
         CatalogError: the database refuses.
     """
     with database.transaction() as connection:
-        if registry.status_of(connection, table_id, lock=True) is None:
+        if registry.lock(connection, table_id, wait=True) is None:
             return  # it was forgotten meanwhile
         connection.execute(delete(delta_validations).where(delta_validations.c.table_id == table_id))
         connection.execute(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -13,6 +14,7 @@ from ..errors import (
     CorruptLogError,
     LocationNotFoundError,
     LogError,
+    LogFileGoneError,
     LogGapError,
     NotADeltaTableError,
     UnsupportedTableError,
@@ -136,13 +138,13 @@ def _check_complete(log: Log, checkpoint: Checkpoint) -> None:
 def _sidecars(log: Log, file: LogFile) -> list[Sidecar]:
     if file.name.endswith(".json"):
         return _sidecars_of_manifest(log, file)
-    with log.store.open(file.path) as source:
+    with _listed(file.path), log.store.open(file.path) as source:
         return [_sidecar(row, file.name) for row in _parquet().decode_sidecar_rows(source, file.name)]
 
 
 def _sidecars_of_manifest(log: Log, file: LogFile) -> list[Sidecar]:
     is_manifest, sidecars = False, list[Sidecar]()
-    for actions in decode_actions(log.store.chunks(file.path), file.name):
+    for actions in decode_actions(_chunks(log, file.path), file.name):
         names = {action.name for action in actions.others if isinstance(action, OtherAction)}
         is_manifest = is_manifest or "checkpointMetadata" in names
         sidecars += _take_sidecars(actions, file.name)
@@ -209,8 +211,9 @@ def read_commit(log: Log, commit: LogFile) -> Iterator[Actions]:
 
     Raises:
         CorruptLogError: not JSON, cut off, or an action that lacks what makes it one.
+        LogFileGoneError: it is not there any more.
     """
-    return decode_actions(log.store.chunks(commit.path), commit.name)
+    return decode_actions(_chunks(log, commit.path), commit.name)
 
 
 def read_checkpoint(log: Log, checkpoint: Checkpoint) -> Iterator[Actions]:
@@ -220,6 +223,7 @@ def read_checkpoint(log: Log, checkpoint: Checkpoint) -> Iterator[Actions]:
 
     Raises:
         CorruptLogError: a file is not readable, or a sidecar is missing.
+        LogFileGoneError: a file is not there any more.
     """
     for file in checkpoint.files:
         for actions, sidecars in _read_file(log, file.path):
@@ -233,19 +237,37 @@ def _read_sidecar(log: Log, sidecar: Sidecar, manifest: str) -> Iterator[Actions
     try:
         for actions, _ in _read_file(log, path):
             yield actions
-    except LocationNotFoundError as error:
+    except LogFileGoneError as error:
+        if "/" not in sidecar.path:
+            raise  # it was there when the segment was planned
         raise CorruptLogError(f"{manifest} names a sidecar that is not there: {sidecar.path}") from error
 
 
 def _read_file(log: Log, path: str) -> Iterator[tuple[Actions, list[Sidecar]]]:
     name = path.rsplit("/", 1)[-1]
     if path.endswith(".json"):
-        for actions in decode_actions(log.store.chunks(path), name):
+        for actions in decode_actions(_chunks(log, path), name):
             yield actions, _take_sidecars(actions, name)
         return
-    with log.store.open(path) as source:
+    with _listed(path), log.store.open(path) as source:
         for actions, rows in _parquet().decode_checkpoint_rows(source, name):
             yield actions, [_sidecar(row, name) for row in rows]
+
+
+def _chunks(log: Log, path: str) -> Iterator[bytes]:
+    with _listed(path):
+        yield from log.store.chunks(path)
+
+
+@contextmanager
+def _listed(path: str) -> Iterator[None]:
+    """Raises LogFileGoneError where a file of the log, which was listed, is not there."""
+    try:
+        yield
+    except LocationNotFoundError as error:
+        raise LogFileGoneError(
+            f"{path} was cleaned up while the log was read", "Try again: the log is listed anew then."
+        ) from error
 
 
 def _take_sidecars(actions: Actions, name: str) -> list[Sidecar]:

@@ -154,6 +154,10 @@ class LocalStore(Store):
         return os.path.join(self.location, *path.split("/")) if path else self.location
 
 
+_PASSING = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENOTCONN)
+"""What file systems on a network say while their server is away."""
+
+
 @contextmanager
 def _local_errors(path: str) -> Iterator[None]:
     try:
@@ -166,7 +170,8 @@ def _local_errors(path: str) -> Iterator[None]:
         raise ArgumentError(f"Not a path: {path!r}") from error
     except OSError as error:
         hint = "There is a loop of symbolic links." if error.errno == errno.ELOOP else None
-        raise StorageError(f"Can't read {path}: {error.strerror or error}", hint) from error
+        passing = error.errno in _PASSING
+        raise StorageError(f"Can't read {path}: {error.strerror or error}", hint, transient=passing) from error
 
 
 def open_store(location: str | os.PathLike[str], storage_options: Mapping[str, str] | None = None) -> Store:

@@ -6,8 +6,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any
 from urllib.parse import unquote
@@ -27,7 +26,9 @@ from ..log.reader import Log, check_opening, open_log, plan
 from ..log.segment import LogSegment
 from ..log.store import Store, is_uri, open_store
 from .ahead import is_large, reading
+from .claimed import claimed
 from .feed import Batch, Ending, Read, Source
+from .retrying import persistently
 from .sync import log_to_sync, take_in
 
 logger = logging.getLogger(__name__)
@@ -131,7 +132,9 @@ def import_table(
     Each batch of at most `batch_size` files is one transaction that also moves the watermark (by default 1,000 files,
     more where the log is large). A crash at any point leaves a state that `resume` completes to what an undisturbed
     import gives. On a completed table, `resume` takes in what the log has grown by, until `stop` says so, which is
-    asked before each new commit. `command` is who asks, for the audit trail.
+    asked before each new commit. What may pass by itself (the database restarts, the store is away, a commit is cleaned
+    up while the log is read) is tried again, with a warning to the log, from the watermark on. `command` is who asks,
+    for the audit trail.
 
     Raises:
         LogError, StorageError: the log can't be read; before anything was loaded the catalog notes the failure only.
@@ -147,14 +150,8 @@ def import_table(
     _check_text(store.location)
     table_id = check_table_id(table_id or default_table_id(store.location))
     trail = WorkTrail(database, command, table_id, _told(store.location, batch_size, resume, storage_options))
-    with database.writing() as connection:
-        with connection.begin():
-            before = registry.claim(connection, table_id, store.location, resume=resume)
-            if registry.entry_of(connection, table_id) is None:
-                trail.begin(connection)
-        job = _Import(database, connection, store, table_id, batch_size, listener, stop, trail)
-        with job.failures_recorded():
-            return job.run(before, begun)
+    with claimed(database, table_id, store.location, trail, resume=resume) as before:
+        return _Import(database, store, table_id, batch_size, listener, stop, trail).run(before, begun)
 
 
 def _told(
@@ -170,48 +167,22 @@ class _Import:
     """One run of an import, from its claim to its end."""
 
     database: Database
-    connection: Connection
     store: Store
     table_id: str
     batch_size: int | None
     listener: Listener | None
     stop: Callable[[], bool] | None
     trail: WorkTrail
-
-    @contextmanager
-    def failures_recorded(self) -> Iterator[None]:
-        """Notes in the catalog how the run ended, unless it ended well."""
-        try:
-            yield
-        except BaseException as error:
-            if _was_interrupted(error):
-                self._note(registry.INTERRUPTED, "Interrupted")
-                raise KeyboardInterrupt from error
-            self._note(registry.FAILED, self.database.describe(error))
-            raise
-
-    def _note(self, status: str, message: str) -> None:
-        # On a connection of its own: ours may be in the middle of what was interrupted.
-        try:
-            with self.database.transaction() as connection:
-                registry.hold(connection, self.table_id, status=status, error_message=message, owner=None)
-                self.trail.end(connection, status, message)
-        except DeltaLakeDBError as error:
-            logger.warning("The catalog could not note that the import ended (%s): %s", status, error.message)
+    connection: Connection = field(init=False)
+    reached: int = 0
+    """The watermark that the last attempt began at."""
 
     def run(self, before: TableStatus | None, begun: float) -> ImportReport:
-        """Imports, goes on, or takes in what is new, as the catalog's state asks for."""
-        with self.connection.begin():
-            entry = registry.entry_of(self.connection, self.table_id)
-        resumed = before is not None and (before.rows_loaded > 0 or entry is not None)
-        if entry is None:
-            log = open_log(self.store)
-            entry = self._import(log, before)
-        else:
-            log = log_to_sync(self.store, entry)
-        entry = self._sync(log, entry)
-        with self.connection.begin():
-            status = registry.status_of(self.connection, self.table_id)
+        """Imports, goes on, or takes in what is new, as the catalog's state asks for; again after what may pass."""
+        entry, status = persistently(
+            self._attempt, progress=lambda: self.reached, name=self.table_id, scrub=self.database.scrub
+        )
+        resumed = before is not None and (before.rows_loaded > 0 or before.version is not None)
         return ImportReport(
             table_id=self.table_id,
             location=entry.location,
@@ -226,6 +197,31 @@ class _Import:
             resumed=resumed,
             warnings=tuple(msgspec.json.decode(entry.warnings or "[]")),
         )
+
+    def _attempt(self) -> tuple[TableEntry, TableStatus | None]:
+        """Goes on where the catalog's state says that the last attempt was stopped."""
+        try:
+            with self.database.writing() as self.connection:
+                return self._go_on()
+        except DeltaLakeDBError:
+            self.database.forget_connections()
+            raise
+
+    def _go_on(self) -> tuple[TableEntry, TableStatus | None]:
+        with self.connection.begin():
+            self.database.dialect.wait_briefly(self.connection)  # after an outage the last attempt may hold locks yet
+            registry.hold(self.connection, self.table_id, heartbeat_at=registry.now())
+            status = registry.status_of(self.connection, self.table_id)
+            entry = registry.entry_of(self.connection, self.table_id)
+        self.reached = 0 if status is None else status.rows_loaded + status.commits_processed
+        if entry is None:
+            log = open_log(self.store)
+            entry = self._import(log, status)
+        else:
+            log = log_to_sync(self.store, entry)
+        entry = self._sync(log, entry)
+        with self.connection.begin():
+            return entry, registry.status_of(self.connection, self.table_id)
 
     def _import(self, log: Log, before: TableStatus | None) -> TableEntry:
         segment, skip = self._plan(log, before)
@@ -372,17 +368,6 @@ class _Import:
             error_message=None,
             owner=owner,
         )
-
-
-def _was_interrupted(error: BaseException | None) -> bool:
-    """Tells whether Ctrl-C is behind an error: a driver that it stopped halfway may fail to roll back."""
-    seen: list[BaseException] = []
-    while error is not None and error not in seen:
-        if isinstance(error, KeyboardInterrupt):
-            return True
-        seen.append(error)
-        error = error.__cause__ or error.__context__
-    return False
 
 
 class Told:

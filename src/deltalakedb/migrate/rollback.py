@@ -17,7 +17,7 @@ from ..catalog.database import Database
 from ..catalog.registry import TableEntry, TableStatus
 from ..catalog.schema import ROW_TABLES, delta_files, delta_tables, migration_status
 from ..catalog.trail import Trail
-from ..errors import DeltaLakeDBError, LogError, RollbackUnsafeError, TableBusyError
+from ..errors import DeltaLakeDBError, LogError, RollbackUnsafeError
 from ..log.reader import Log, check_opening, open_log, plan
 from ..log.segment import LogSegment
 from ..log.store import open_store
@@ -169,15 +169,12 @@ def _verify(database: Database, table_id: str, options: Mapping[str, str]) -> tu
 
 def _idle(connection: Connection, table_id: str, *, lock: bool = False) -> TableStatus:
     """Returns the state of a table that nobody works on."""
-    status = registry.status_of(connection, table_id, lock=lock)
+    status = registry.lock(connection, table_id) if lock else registry.status_of(connection, table_id)
     if status is None:
         registry.readable(connection, table_id)  # says that it is unknown
         raise AssertionError("a table without a status is not readable")
-    at_work = registry.is_alive(status.owner, status.heartbeat_at) and status.owner != registry.this_process()
-    if status.status == registry.RUNNING or at_work:
-        raise TableBusyError(
-            f"{table_id!r} is being imported by {status.owner}", "Wait for it, or stop that process first."
-        )
+    if registry.is_worked_on(status):
+        raise registry.busy(status)
     return status
 
 

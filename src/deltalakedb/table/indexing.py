@@ -11,7 +11,7 @@ from ..catalog.database import Database
 from ..catalog.range_keys import INDEXED
 from ..catalog.snapshot import snapshot
 from ..catalog.trail import Trail
-from ..errors import ArgumentError, TableBusyError
+from ..errors import ArgumentError
 from .types import Column, TableSchema
 
 
@@ -49,9 +49,9 @@ def index(database: Database, table_id: str, columns: Sequence[str], *, drop: bo
 
 def _schema(connection: Connection, table_id: str) -> TableSchema:
     """Returns a table's newest schema; nobody else changes the table before the transaction ends."""
-    status = registry.status_of(connection, table_id, lock=True)
-    if status is not None and status.status == registry.RUNNING:
-        raise TableBusyError(f"{table_id!r} is being imported or synced by {status.owner}", "Wait for it to finish.")
+    status = registry.lock(connection, table_id)
+    if status is not None and registry.is_worked_on(status):
+        raise registry.busy(status)
     metadata = snapshot(connection, registry.readable(connection, table_id)).metadata()
     if metadata is None:
         raise ArgumentError(f"{table_id!r} has no columns")

@@ -82,6 +82,9 @@ class Dialect(ABC):
     def limit(self, connection: Connection, seconds: float) -> None:  # noqa: B027 (not every database can)
         """Lets no statement of the current transaction take longer; it fails with DatabaseBusyError."""
 
+    def wait_briefly(self, connection: Connection) -> None:  # noqa: B027 (not every database must)
+        """Lets the current transaction fail, as busy, that waits for others' locks for more than some seconds."""
+
     def lock_schema(self, connection: Connection) -> None:  # noqa: B027 (not every database must)
         """Lets one process at a time make or upgrade the tables, until the transaction ends."""
 

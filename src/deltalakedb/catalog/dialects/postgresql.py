@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 10
 """How long to wait for a server that doesn't answer, unless somebody says otherwise."""
 
+KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
+"""After a minute a server whose machine is gone counts as away; the system's own patience is two hours."""
+
+LOCK_SECONDS = 5
+"""How long to wait for what another transaction holds, where it is not the work itself that waits."""
+
 POOL_SECONDS = 30
 """How long to wait for a connection of our own to come free."""
 
@@ -62,6 +68,7 @@ class PostgreSQLDialect(Dialect):
                 pool_size=kept,
                 max_overflow=options.pool_size - kept,
                 pool_timeout=POOL_SECONDS,
+                pool_pre_ping=True,
             )
         except ImportError as error:
             raise self.driver_missing(error) from error
@@ -90,6 +97,9 @@ class PostgreSQLDialect(Dialect):
             f"SELECT set_config('statement_timeout', '{most}', true) FROM pg_settings "
             f"WHERE name = 'statement_timeout' AND (setting::integer = 0 OR setting::integer > {most})"
         )
+
+    def wait_briefly(self, connection: Connection) -> None:
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
 
     def lock_schema(self, connection: Connection) -> None:
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('deltalakedb'))")
@@ -126,11 +136,16 @@ class PostgreSQLDialect(Dialect):
             return None
         state = error.sqlstate or ""
         text = " ".join(str(error).split()) or type(error).__name__
-        if not state or state.startswith(("08", "28", "57P")) or state == "3D000":
+        if not state and isinstance(error, psycopg.DataError):
+            return CatalogError(f"The database refused: {text} ({where})")  # a value that the driver can't send
+        lost = not state and isinstance(error, psycopg.OperationalError)
+        if not state or state.startswith(("08", "28", "3D000", "53300", "57P")):
             return DatabaseConnectionError(
-                f"Database connection failed: {where} ({text})", "Check the URL, the password and that the server runs."
+                f"Database connection failed: {where} ({text})",
+                "Check the URL, the password and that the server runs.",
+                transient=lost or state.startswith(_PASSING),
             )
-        if state in ("53100", "53200"):
+        if state == "53100":
             return DiskFullError(
                 f"Disk space exhausted: {where} ({text})", "Free some space, then go on with --resume."
             )
@@ -143,8 +158,9 @@ class PostgreSQLDialect(Dialect):
                 f"The database gave up: {where} ({text})",
                 "Raise the timeout that the message names (--statement-timeout, or the role's own), or take a smaller "
                 "--batch-size.",
+                transient=True,
             )
-        if state in ("40001", "40P01", "55P03", "57014"):
+        if state in ("40001", "40P01", "53200", "55P03", "57014"):
             return DatabaseBusyError(f"The database is busy: {where} ({text})", "Try again.")
         return CatalogError(f"The database refused: {text} ({where})")
 
@@ -158,9 +174,13 @@ _READER = (
 
 _TIMEOUTS = ("25P03", "25P04")  # of an idle transaction, of a whole one
 
+# A connection broke, or a server shuts down, starts up, or has no connection left (PostgreSQL, "Error Codes").
+_PASSING = ("08", "57P01", "57P02", "57P03", "57P05", "53300")
+
 
 def _connect_arguments(url: URL, options: DatabaseOptions) -> dict[str, Any]:
     arguments: dict[str, Any] = {"fallback_application_name": "deltalakedb", "prepare_threshold": None}
+    arguments |= {name: value for name, value in KEEPALIVE.items() if name not in url.query}
     said = {"connect_timeout", "service"} & {*url.query} or {"PGCONNECT_TIMEOUT", "PGSERVICE"} & {*os.environ}
     if options.connect_timeout is not None:
         arguments["connect_timeout"] = options.connect_timeout

@@ -30,6 +30,7 @@ _RULES = (
     (_WRONG_KEY, "wrong key"),
     (("401 Unauthorized", "403 Forbidden"), "not for us"),
     (("PermanentRedirect", "AuthorizationHeaderMalformed", "incorrectly configured region"), "region"),
+    (("status code: 5", "status code: 429", "status code: 408"), "stumbles"),
     (("error sending request", "operation timed out", "timed out", "HTTP error"), "unreachable"),
 )
 
@@ -90,10 +91,17 @@ def _explained(
                 f"Can't read {where}: the bucket is in another region, or behind another endpoint",
                 "Set AWS_REGION, or --storage-option aws_region=…",
             )
+        case "stumbles":
+            return StorageError(
+                f"Can't read {where}: the store answers {_status(text)}{_tries(text)}",
+                "Try again when the store has recovered.",
+                transient=True,
+            )
         case "unreachable":
             return StorageError(
-                f"Can't reach {_host(text) or bucket} for {where}: {scrub(_tries(text))}",
+                f"Can't reach {_host(text) or bucket} for {where}: no answer{_tries(text)}",
                 "Check the network, and the endpoint if you have set one.",
+                transient=True,
             )
     if isinstance(error, ValueError):
         return ArgumentError(f"Not a path: {where} ({scrub(first_line(error))})")
@@ -112,6 +120,11 @@ def _host(text: str) -> str | None:
     return match[1] if match else None
 
 
+def _status(text: str) -> str:
+    match = re.search(r"status code: (\d+[A-Za-z ]*)", text)
+    return match[1].strip() if match else "with an error"
+
+
 def _tries(text: str) -> str:
     retries = re.search(r"after (\d+) retries", text)
-    return f"no answer after {int(retries[1]) + 1} tries" if retries else "no answer"
+    return f" after {int(retries[1]) + 1} tries" if retries else ""
