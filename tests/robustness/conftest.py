@@ -21,7 +21,7 @@ def log(tmp_path: Path) -> LogBuilder:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Attempts follow each other at once."""
-    monkeypatch.setattr(retrying, "PAUSES_SECONDS", (0.02, 0.1, 0.2, 0.4, 0.8, 1.6))
+    monkeypatch.setattr(retrying, "PAUSES_SECONDS", (0.02, 0.1, 0.2, 0.4, 0.8, 1.6, 3, 3, 3, 3, 3))
 
 
 @pytest.fixture(scope="session")

@@ -95,8 +95,9 @@ def test_a_connection_that_breaks_is_made_anew(
 
 
 def test_a_network_that_breaks_again_and_again_does_not_end_an_import_that_gets_further(
-    proxied: tuple[TcpProxy, str], log: LogBuilder
+    proxied: tuple[TcpProxy, str], log: LogBuilder, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr(retrying, "PAUSES_SECONDS", (0.02, 0.1, 0.2))
     proxy, url = proxied
 
     def listener(_progress: Progress) -> None:
