@@ -53,7 +53,7 @@ def test_below_a_bucket(path, file):
 
 @pytest.mark.parametrize(
     "path",
-    ["../a", "..", "p/../../a", "%2e%2e/a", "..%2fa", "p/%2E%2E/%2e%2e/a", "%2Fetc/passwd", ".", "", "./..", "a%00b"],
+    ["../a", "..", "p/../../a", "%2e%2e/a", "..%2fa", "p/%2E%2E/%2e%2e/a", "%2Fetc/passwd", ".", "", "./.."],
 )
 @pytest.mark.parametrize("root", [LOCAL, REMOTE], ids=["local", "remote"])
 def test_a_relative_path_does_not_leave_the_folder(root, path):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from urllib.parse import unquote
 
 LOG_FOLDER = "_delta_log"
 SIDECAR_FOLDER = "_sidecars"
@@ -87,6 +88,16 @@ def parse_name(name: str, *, size: int = 0, modified_ms: int = 0) -> LogFile | N
         size=size,
         modified_ms=modified_ms,
     )
+
+
+def sidecar_name(path: str) -> str | None:
+    """Returns the name, in the log's folder of sidecars, of the file that a path stands for; None where it has none.
+
+    Sidecars always are in their own table's folder, so whatever folder the path leads to does not count (PROTOCOL.md,
+    "Sidecar Files"). The path is percent-encoded.
+    """
+    name = unquote(path.rpartition("/")[2])
+    return None if name in ("", ".", "..") or "/" in name or "\0" in name else name
 
 
 def commit_name(version: int) -> str:

@@ -21,7 +21,7 @@ from ..errors import (
 )
 from .actions import Actions, Metadata, NamedAction, OtherAction, Protocol, Sidecar, is_absent
 from .json_actions import decode_actions
-from .path import LOG_FOLDER, SIDECAR_FOLDER, LogFile, parse_name
+from .path import LOG_FOLDER, SIDECAR_FOLDER, LogFile, parse_name, sidecar_name
 from .segment import Checkpoint, LogSegment, candidates
 from .store import Listing, Store
 
@@ -131,7 +131,7 @@ def _check_complete(log: Log, checkpoint: Checkpoint) -> None:
         for sidecar in _sidecars(log, file):
             if present is None:
                 present = _sidecar_names(log)
-            if "/" not in sidecar.path and sidecar.path not in present:
+            if sidecar_name(sidecar.path) not in present:
                 raise CorruptLogError(f"{file.name} names a sidecar that is not there: {sidecar.path}")
 
 
@@ -233,9 +233,11 @@ def read_checkpoint(log: Log, checkpoint: Checkpoint) -> Iterator[Actions]:
 
 
 def _read_sidecar(log: Log, sidecar: Sidecar, manifest: str) -> Iterator[Actions]:
-    path = sidecar.path if "/" in sidecar.path else f"{LOG_FOLDER}/{SIDECAR_FOLDER}/{sidecar.path}"
+    name = sidecar_name(sidecar.path)
+    if name is None:
+        raise CorruptLogError(f"{manifest}: not the path of a sidecar: {sidecar.path!r}")
     try:
-        for actions, _ in _read_file(log, path):
+        for actions, _ in _read_file(log, f"{LOG_FOLDER}/{SIDECAR_FOLDER}/{name}"):
             yield actions
     except LogFileGoneError as error:
         if "/" not in sidecar.path:

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ..errors import CorruptLogError, LocationNotFoundError
-from ..log.path import LOG_FOLDER, SIDECAR_FOLDER, LogFile
+from ..errors import CorruptLogError, DeltaLakeDBError, LocationNotFoundError
+from ..log.path import LOG_FOLDER, SIDECAR_FOLDER, LogFile, sidecar_name
 from ..log.reader import Log, expect
 from ..log.segment import LogSegment
 from .facts import (
@@ -158,14 +159,31 @@ def _run(log: Log, replay: _Replay, totals_at: Collection[int], each: Each | Non
     expect(log, (*commits[:1], *(segment.checkpoint.files if segment.checkpoint else ()), *commits[1:]))
     if segment.checkpoint is not None:
         if commits and commits[0].version == segment.first_version:
-            replay.floor_commit(commits[0].version, _commit(log, commits.pop(0), each))
+            with _understood(commits[0]):
+                replay.floor_commit(commits[0].version, _commit(log, commits.pop(0), each))
         for file in segment.checkpoint.files:
-            replay.checkpoint(segment.first_version, _checkpoint(log, file, each))
+            with _understood(file):
+                replay.checkpoint(segment.first_version, _checkpoint(log, file, each))
         replay.note_totals(segment.first_version, totals_at)
     for commit in commits:
-        replay.commit(commit.version, _commit(log, commit, each))
+        with _understood(commit):
+            replay.commit(commit.version, _commit(log, commit, each))
         replay.note_totals(commit.version, totals_at)
     replay.finish()
+
+
+@contextmanager
+def _understood(file: LogFile) -> Iterator[None]:
+    """Raises CorruptLogError where a file holds something else than the protocol has there.
+
+    Plain values are taken as they come, so it shows in what they lack.
+    """
+    try:
+        yield
+    except DeltaLakeDBError:  # some of them are also ValueErrors
+        raise
+    except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError) as error:
+        raise CorruptLogError(f"{file.name}: not as the protocol has it ({type(error).__name__}: {error})") from error
 
 
 def _commit(log: Log, file: LogFile, each: Each | None) -> Iterator[Named]:
@@ -177,9 +195,8 @@ def _commit(log: Log, file: LogFile, each: Each | None) -> Iterator[Named]:
 def _checkpoint(log: Log, file: LogFile, each: Each | None) -> Iterator[Named]:
     for name, body in _checkpoint_file(log, file.path):
         if name == "sidecar":
-            path = body["path"] if "/" in body["path"] else f"{LOG_FOLDER}/{SIDECAR_FOLDER}/{body['path']}"
             try:
-                yield from _checkpoint_file(log, path)
+                yield from _checkpoint_file(log, f"{LOG_FOLDER}/{SIDECAR_FOLDER}/{sidecar_name(body['path'])}")
             except LocationNotFoundError as error:
                 raise CorruptLogError(f"{file.name} names a sidecar that is not there: {body['path']}") from error
         elif name != "checkpointMetadata":

@@ -18,7 +18,7 @@ from .exceptions import FileOutsideTableError
 _SCHEME = re.compile(r"file:/|[A-Za-z][A-Za-z0-9+.-]*://")
 """How an absolute URI begins. A name like `a:b.parquet` is a relative path."""
 
-_NOT_PLAIN = r"^$|%|//|^/|^file:/|^[A-Za-z][A-Za-z0-9+.-]*:/|(^|/)\.{1,2}(/|$)"
+_NOT_PLAIN = r"^$|%|\x00|//|/$|^/|^file:/|^[A-Za-z][A-Za-z0-9+.-]*:/|(^|/)\.{1,2}(/|$)"
 """Paths that are more than a prefix away from their file; the others, which are most, are done in one go."""
 
 _UNRESERVED = "/-_.~!$&'()*+,;=:@"
@@ -60,18 +60,32 @@ class Root:
         """Returns where the file of a path in the log is: a local path, or a URI that is not encoded.
 
         Raises:
-            FileOutsideTableError: a relative path that leads out of the folder.
+            FileOutsideTableError: a relative path that leads out of the folder, or a NUL in it.
         """
+        decoded = unquote(path)
+        if "\0" in decoded:
+            raise FileOutsideTableError(f"A path in the log is none that a file can have: {path!r}")
         if self.is_absolute(path):
             return _of_uri(path)
-        decoded = unquote(path)
         if path.startswith("/"):
             return decoded if self.is_local else self._bucket + decoded
+        return self._inside(decoded, path)
+
+    def _inside(self, decoded: str, path: str) -> str:
         inside = posixpath.normpath(decoded)
         # After decoding, so that %2e%2e is found as well; a decoded `/` at the beginning leads out, too.
-        if inside in ("", ".", "..") or inside.startswith(("../", "/")) or "\0" in inside:
+        if inside in ("", ".", "..") or inside.startswith(("../", "/")):
             raise FileOutsideTableError(f"A path in the log leads out of the table's folder: {path!r}")
         return f"{self.plain}/{inside}"
+
+    def vector(self, prefix: str, uuid: object) -> str:
+        """Returns where the file of a deletion vector is that lies below the folder, `prefix` being a folder there.
+
+        Raises:
+            FileOutsideTableError: the prefix leads out of the folder.
+        """
+        name = f"{prefix}/deletion_vector_{uuid}.bin" if prefix else f"deletion_vector_{uuid}.bin"
+        return self._inside(name, name)
 
     def listed(self, path: str) -> str:
         """Returns the same as delta-rs lists it for a table in an object store: a key's own % is not encoded again."""

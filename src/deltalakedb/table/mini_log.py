@@ -20,6 +20,7 @@ from uuid import UUID
 
 import msgspec
 
+from ..errors import CorruptLogError
 from .exceptions import UnsupportedTableError
 from .features import ROW_FEATURES
 from .locations import Root, url_of
@@ -116,9 +117,14 @@ def absolute_vector(root: Root, text: str) -> str:
     where = vector["pathOrInlineDv"]
     if vector["storageType"] == "u":
         prefix, name = where[:-_UUID_LETTERS], where[-_UUID_LETTERS:]
-        uuid = UUID(bytes=b85decode(name.translate(_TO_B85)))
-        folder = f"{root.plain}/{prefix}" if prefix else root.plain
-        vector |= {"storageType": "p", "pathOrInlineDv": url_of(f"{folder}/deletion_vector_{uuid}.bin")}
+        vector |= {"storageType": "p", "pathOrInlineDv": url_of(root.vector(prefix, _uuid(name)))}
     elif vector["storageType"] == "p":
         vector["pathOrInlineDv"] = root.url(where)
     return msgspec.json.encode(vector).decode()
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(bytes=b85decode(text.translate(_TO_B85)))
+    except ValueError as error:
+        raise CorruptLogError(f"A deletion vector's file has no UUID in Z85: {text!r}") from error
