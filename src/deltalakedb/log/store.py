@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -66,6 +66,10 @@ class Store(ABC):
         no folders: with `after` they can't tell one that isn't there from one that has nothing more.
         """
 
+    def folders(self) -> Sequence[str]:
+        """Returns the names of the folders directly below the location, sorted; of files nothing is asked."""
+        return self.list().folders
+
     @abstractmethod
     def check(self) -> None:
         """Raises LocationNotFoundError where there is nothing at the location."""
@@ -100,6 +104,8 @@ class LocalStore(Store):
     """
 
     def __init__(self, root: str) -> None:
+        if "\0" in root:
+            raise ArgumentError(f"Not a path: {root!r}", "There is a NUL in it.")
         self.location = os.path.abspath(root)
 
     @property
@@ -120,6 +126,11 @@ class LocalStore(Store):
         listing.files.sort(key=lambda file: file.name)
         listing.folders.sort()
         return listing
+
+    def folders(self) -> Sequence[str]:
+        # Of a million files, no list is made, and none of them is looked at.
+        with _local_errors(self.location), os.scandir(self.location) as entries:
+            return sorted(entry.name for entry in entries if _is_folder(entry))
 
     @staticmethod
     def _append(listing: Listing, entry: os.DirEntry[str], after: str | None) -> None:
@@ -156,6 +167,15 @@ class LocalStore(Store):
 
 _PASSING = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENOTCONN)
 """What file systems on a network say while their server is away."""
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        return False
 
 
 @contextmanager
@@ -210,7 +230,10 @@ def is_uri(location: str) -> bool:
 
 
 def _local_path(uri: str) -> str:
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError as error:  # of a host in brackets
+        raise ArgumentError(f"Not a local file: {uri}", "A file URI has three slashes: file:///path.") from error
     if parts.netloc not in ("", "localhost"):
         raise ArgumentError(f"Not a local file: {uri}", "A file URI has three slashes: file:///path.")
     return unquote(parts.path)

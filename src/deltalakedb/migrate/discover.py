@@ -36,31 +36,54 @@ def discover(
     Raises:
         LocationNotFoundError, PermissionDeniedError, StorageError: `path` itself can't be listed.
     """
-    yield from _below(open_store(path, storage_options), depth=None if recursive else 1, above=())
+    yield from _Search().below(open_store(path, storage_options), None if recursive else 1, (), linked=False)
 
 
-def _below(store: Store, depth: int | None, above: tuple[str, ...]) -> Iterator[FoundTable]:
-    # The log first: a table's own folder may hold a million data files, which a listing of it would name.
-    log = find_log(store)
-    table = None if log is None else _table(log)
-    if table is not None:
-        yield table
-        return
-    folders = store.list().folders
-    if depth == 0 or store.canonical in above:  # a link that leads back up would be followed for ever
-        return
-    for folder in folders:
-        if folder != LOG_FOLDER:
-            yield from _child(store.child(folder), depth, (*above, store.canonical))
+class _Search:
+    """One walk through folders.
 
+    A folder that is reached by a link is walked through once, however many links lead there: they may lead back up, and
+    ten folders that all link to each other have a million paths.
+    """
 
-def _child(store: Store, depth: int | None, above: tuple[str, ...]) -> Iterator[FoundTable]:
-    try:
-        yield from _below(store, None if depth is None else depth - 1, above)
-    except LocationNotFoundError:
-        logger.info("gone while we looked: %s", store.location)
-    except StorageError as error:
-        logger.warning("passed over: %s", error.message)
+    def __init__(self) -> None:
+        self._behind_links: set[str] = set()
+
+    def below(self, store: Store, depth: int | None, above: tuple[str, ...], *, linked: bool) -> Iterator[FoundTable]:
+        """Yields the tables at a location and below it.
+
+        Args:
+            store: the location.
+            depth: how many levels further down to look; None for all.
+            above: the folders that lead there.
+            linked: whether one of them is a link.
+        """
+        # The log first: a table's own folder may hold a million data files, which a listing of it would name.
+        log = find_log(store)
+        table = None if log is None else _table(log)
+        if table is not None:
+            yield table
+            return
+        folders, place = store.folders(), store.canonical
+        if depth == 0 or place in above or (linked and place in self._behind_links):
+            return
+        if linked:
+            self._behind_links.add(place)
+        for folder in folders:
+            if folder != LOG_FOLDER:
+                yield from self._child(store, folder, depth, (*above, place), linked=linked)
+
+    def _child(
+        self, parent: Store, folder: str, depth: int | None, above: tuple[str, ...], *, linked: bool
+    ) -> Iterator[FoundTable]:
+        store = parent.child(folder)
+        linked = linked or store.canonical != f"{above[-1].rstrip('/')}/{folder}"
+        try:
+            yield from self.below(store, None if depth is None else depth - 1, above, linked=linked)
+        except LocationNotFoundError:
+            logger.info("gone while we looked: %s", store.location)
+        except StorageError as error:
+            logger.warning("passed over: %s", error.message)
 
 
 def _table(log: Log) -> FoundTable | None:
