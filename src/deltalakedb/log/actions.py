@@ -169,6 +169,27 @@ class Actions:
     others: list[NamedAction] = field(default_factory=list)
 
 
+Scalar = str | int | float | bool
+_TEXTS = msgspec.json.Decoder(dict[str, Scalar | None] | None)
+_NAMES = msgspec.json.Decoder(list[str] | None)
+
+
+def check_texts(raw: bytes | Raw) -> None:
+    """Raises msgspec.MsgspecError where a field that the protocol has as a map of texts is something else.
+
+    Numbers and booleans pass for texts, as they do with other readers.
+    """
+    _TEXTS.decode(raw)
+
+
+def check_metadata(metadata: Metadata) -> None:
+    """Raises msgspec.MsgspecError where a nested field of a metaData action is not what the protocol has there."""
+    if metadata.configuration is not NO_RAW:
+        check_texts(metadata.configuration)
+    if metadata.partition_columns is not NO_RAW:
+        _NAMES.decode(metadata.partition_columns)
+
+
 def is_absent(raw: Raw) -> bool:
     """Tells whether a field is missing or null, which the protocol takes for the same."""
     return raw is NO_RAW or bytes(raw) in (b"", b"null")

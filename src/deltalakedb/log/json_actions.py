@@ -30,6 +30,7 @@ from .actions import (
     Protocol,
     Remove,
     Txn,
+    check_metadata,
     is_absent,
     raw_text,
 )
@@ -147,6 +148,8 @@ def _fast(piece: bytes) -> Actions:
 def _named(line: _Line) -> Iterator[NamedAction]:
     if not is_absent(line.commitInfo):
         yield CommitInfo(raw_text(line.commitInfo))
+    if line.metadata is not None:
+        check_metadata(line.metadata)
     for action in (line.protocol, line.metadata, line.txn, line.domainMetadata, line.cdc):
         if action is not None:
             yield action
@@ -182,6 +185,8 @@ def _append(actions: Actions, key: str, raw: Raw) -> None:
             actions.others.append(CommitInfo(text))
     elif not is_absent(raw):
         action = decode_action(key, raw)
+        if isinstance(action, Metadata):
+            check_metadata(action)
         if isinstance(action, Add):
             actions.adds.append(action)
         elif isinstance(action, Remove):

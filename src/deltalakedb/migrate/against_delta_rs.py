@@ -90,11 +90,13 @@ def compare_history(table: DeltaTable, snapshot: Snapshot, segment: LogSegment, 
         told, seen, strict=False
     ):  # delta-rs also shows what is left of commits below the floor
         actual = json.loads(commit.commit_info or "{}")
-        findings.compare(commit.version, "commit", None, _numberless(expected), _numberless(actual), again=True)
+        findings.compare(commit.version, "commit", None, _noted(expected), _noted(actual), again=True)
 
 
-def _numberless(info: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in info.items() if name != "version"}
+def _noted(info: Any) -> dict[str, Any]:
+    """Returns what a writer noted: without the version, which delta-rs adds, and nulls, of which it drops some."""
+    noted = info if isinstance(info, dict) else {}
+    return {name: value for name, value in noted.items() if name != "version" and value is not None}
 
 
 def _compare_state(table: DeltaTable, snapshot: Snapshot, findings: Findings) -> None:

@@ -146,7 +146,7 @@ def _listed(path: str | None, from_file: str, options: Mapping[str, str]) -> lis
         lines = Path(from_file).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError as error:
         raise LocationNotFoundError(f"Not found: {from_file}", "Check the path of the list.") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # not UTF-8, or a NUL in the path
         raise ArgumentError(f"The list {from_file} can't be read: {error}") from error
     locations = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
     full = [line if path is None or is_uri(line) else _joined(path, line) for line in locations]

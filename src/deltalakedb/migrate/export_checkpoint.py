@@ -6,6 +6,7 @@ of the classic name may have the classic content, too.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from functools import lru_cache, reduce
 from itertools import islice
@@ -23,6 +24,7 @@ from ..errors import CatalogError
 from ..log.interval import interval_ms
 from .export_actions import Action, Paths, add_action, named_action, relocated, remove_action
 
+_ACTIONS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _ROWS_PER_GROUP = 20_000
 _WEEK_MS = 7 * 86_400_000
 _T = TypeVar("_T")
@@ -150,7 +152,7 @@ class _State(NamedTuple):
 
 def _unknown(entry: TableEntry) -> list[Action]:
     """The actions that the catalog's checkpoint had and that we don't model."""
-    return [] if entry.checkpoint_actions is None else list(msgspec.json.decode(entry.checkpoint_actions))
+    return [] if entry.checkpoint_actions is None else _ACTIONS.decode(entry.checkpoint_actions)
 
 
 def _horizon(snapshot: Snapshot) -> float:
@@ -184,6 +186,8 @@ def _inferred(value: Any) -> pa.DataType:
         return _struct(**{name: _inferred(item) for name, item in value.items()})
     if isinstance(value, list):
         return pa.list_(reduce(_merged, map(_inferred, value))) if value else _LIST
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return _TEXT
     kind = pa.scalar(value).type
     return _TEXT if pa.types.is_null(kind) else kind
 
@@ -223,8 +227,11 @@ def _plain(body: Any) -> Any:
 
 @lru_cache(maxsize=10_000)
 def _decoded(text: bytes) -> Any:
-    """Partition values come again and again; nothing changes what is returned."""
-    return msgspec.json.decode(text)
+    """Partition values come again and again; nothing changes what is returned. What can't be had is left as text."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.MsgspecError, RecursionError):
+        return text.decode()
 
 
 def _fit(value: Any, kind: pa.DataType) -> Any:
@@ -241,7 +248,7 @@ def _fit(value: Any, kind: pa.DataType) -> Any:
 
 
 def _text(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else msgspec.json.encode(value).decode()
+    return value if value is None or isinstance(value, str) else json.dumps(value, separators=(",", ":"))
 
 
 def _chunks(items: Iterable[_T]) -> Iterator[list[_T]]:

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from decimal import Context, Decimal
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from ..rows import FileLifetime
 
@@ -126,24 +126,37 @@ def vector_id(vector: Action | None) -> str | None:
 
 def num_records(stats: str | Action | None) -> int | None:
     """Returns the top-level `numRecords` of statistics."""
+    # As nearly every writer has it; decoding all of it takes ten times as long.
+    told = _RECORDS.match(stats) if isinstance(stats, str) else None
+    return _count(int(told[1])) if told else counted(stats)
+
+
+def counted(stats: str | Action | None) -> int | None:
+    """Returns the same, of statistics that are decoded to their end: of those that break off nothing is believed."""
     if isinstance(stats, str):
-        told = _RECORDS.match(stats)  # as nearly every writer has it; decoding all of it takes ten times as long
-        if told:
-            return int(told[1])
-        stats = parsed_json(stats)
-    return whole(stats.get("numRecords")) if isinstance(stats, dict) else None
+        try:
+            stats = _STRICT.decode(stats)
+        except (ValueError, RecursionError):
+            return None
+    return _count(whole(stats.get("numRecords"))) if isinstance(stats, dict) else None
 
 
-_RECORDS = re.compile(r'\s*\{\s*"numRecords"\s*:\s*(-?[0-9]+)\s*[,}](?!.*"numRecords")', re.DOTALL)
+def _count(value: Any) -> int | None:
+    return value if type(value) is int and -(2**63) <= value < 2**63 else None
+
+
+_RECORDS = re.compile(r'\s*\{\s*"numRecords"\s*:\s*(-?[0-9]{1,20})\s*[,}](?!.*"numRecords")', re.DOTALL)
 
 
 def whole(value: Any) -> Any:
     """Returns a number that is whole as an int, however it is written; anything else as it is."""
     if value is None or type(value) is int:
         return value
-    if isinstance(value, Decimal | float) and value == int(value):
+    if isinstance(value, Decimal) and value.is_finite() and value.adjusted() < _MOST_DIGITS and value == int(value):
         return int(value)
-    if isinstance(value, str) and re.fullmatch("-?[0-9]+", value):
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and re.fullmatch("-?[0-9]{1,1000}", value):
         return int(value)
     return value
 
@@ -214,17 +227,38 @@ def _digest(text: str) -> bytes:
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-_DECODER = json.JSONDecoder(parse_float=Decimal)
+DECODER = json.JSONDecoder(parse_float=Decimal)  # exact, so that a size of 500.0 is a whole number
+
+_MOST_DIGITS = 4300
+
+
+def _integer(digits: str) -> int | Decimal:
+    return int(digits) if len(digits) < _MOST_DIGITS else Decimal(digits)
+
+
+PATIENT_DECODER = json.JSONDecoder(parse_float=Decimal, parse_int=_integer)
+"""The same for numbers of more digits than Python makes an int of, in three times the time."""
+
+
+def _refused(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+_STRICT = json.JSONDecoder(parse_float=Decimal, parse_constant=_refused)
 
 
 def parsed_json(text: str | None) -> Any:
     """Returns the value of a JSON text; the text itself where it is none."""
     if text is None:
         return None
-    try:
-        return _DECODER.decode(text)
-    except ValueError:
-        return text
+    for decoder in (DECODER, PATIENT_DECODER):
+        try:
+            return decoder.decode(text)
+        except json.JSONDecodeError:
+            break
+        except ValueError:
+            continue
+    return text
 
 
 @lru_cache(maxsize=10_000)

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
 from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import CorruptLogError
+from .facts import DECODER, PATIENT_DECODER
 
 Action = dict[str, Any]
 Named = tuple[str, Any]
 
 _ROWS = 10_000
-_DECODER = json.JSONDecoder(parse_float=Decimal)  # exact, so that a size of 500.0 is a whole number
 
 
 def json_actions(chunks: Iterable[bytes], name: str) -> Iterator[Named]:
@@ -57,13 +56,23 @@ def _values(text: str, name: str) -> tuple[list[Any], str]:
     position = 0
     while position := _next(text, position):
         try:
-            value, position = _DECODER.raw_decode(text, position - 1)
+            value, position = _value(text, position - 1)
         except json.JSONDecodeError as error:
             if error.pos < len(text.rstrip()) and not error.msg.startswith("Unterminated string"):
                 raise CorruptLogError(f"{name}: not JSON ({error.msg})") from error
             return values, text[position - 1 :] + "\n"
         values.append(value)
     return values, ""
+
+
+def _value(text: str, position: int) -> tuple[Any, int]:
+    """Returns a JSON value and the place behind it."""
+    try:
+        return DECODER.raw_decode(text, position)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        return PATIENT_DECODER.raw_decode(text, position)
 
 
 def _next(text: str, position: int) -> int:

@@ -15,10 +15,10 @@ from typing import Self
 import msgspec
 
 from ..errors import CorruptLogError
-from ..log.actions import Actions, Add, OtherAction, keys_of
+from ..log.actions import Actions, Add, OtherAction, Remove, keys_of
 from ..rows import FileLifetime, Rows
 from .ends import Ends
-from .files import ended, lifetimes, tombstone
+from .files import check_partition, ended, lifetimes, tombstone
 from .state import CheckpointState, CommitSource, CommitState
 
 
@@ -61,7 +61,7 @@ class BackwardReplay:
                 rows = state.take(piece)
                 rows.files = self._begin(piece.adds, source.version, state)
                 adds += len(rows.files)
-                removes += [self._ends.spool(remove, source.version) for remove in piece.removes]
+                removes += [self._spooled(remove, source.version) for remove in piece.removes]
                 yield rows
         except msgspec.MsgspecError as error:
             raise CorruptLogError(f"{source.name}: {error}") from error
@@ -102,6 +102,10 @@ class BackwardReplay:
                 yield rows
                 rows = Rows()
         yield rows
+
+    def _spooled(self, remove: Remove, version: int) -> tuple[bytes, int]:
+        check_partition(remove)  # now, when it is known which file says it; the row is made later
+        return self._ends.spool(remove, version)
 
     def _begin(self, adds: list[Add], version: int, state: CommitState) -> list[FileLifetime]:
         keys = keys_of(adds)

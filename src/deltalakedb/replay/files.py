@@ -10,7 +10,17 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from ..log.actions import NO_RAW, Add, Int64, Remove, deletion_vector_id, file_key, optional_text, plain_text
+from ..log.actions import (
+    NO_RAW,
+    Add,
+    Int64,
+    Remove,
+    check_texts,
+    deletion_vector_id,
+    file_key,
+    optional_text,
+    plain_text,
+)
 from ..rows import FileLifetime
 from .ends import End
 
@@ -44,11 +54,21 @@ def partition_key(partition_values: str) -> int | None:
     return _partition(partition_values.encode())[1]
 
 
+def check_partition(action: Add | Remove) -> None:
+    """Raises msgspec.MsgspecError where an action's partition values are no map of texts."""
+    _partition(bytes(action.partition_values))
+
+
 @lru_cache(maxsize=10_000)
 def _partition(partition_values: bytes) -> tuple[str, int | None]:
-    """Returns partition values as text, and their key; files share both, as most of a commit's share a partition."""
+    """Returns partition values as text, and their key; files share both, as most of a commit's share a partition.
+
+    Raises:
+        msgspec.MsgspecError: they are no map of texts.
+    """
     if partition_values in _NO_PARTITION:
         return "{}", None
+    check_texts(partition_values)
     key = int.from_bytes(blake2b(partition_values, digest_size=8).digest(), "little", signed=True)
     return partition_values.decode(), key
 
@@ -58,7 +78,7 @@ _new_row = tuple.__new__
 
 
 def lifetimes(adds: Iterable[Add], keys: Iterable[bytes], version: int) -> list[FileLifetime]:
-    """Returns the rows of files added at `version`, which nothing ends.
+    """Returns the rows of files added at `version`, which nothing ends; raises msgspec.MsgspecError as `_partition`.
 
     One loop that calls little: importing a million files spends a quarter of its time here.
     """

@@ -37,7 +37,9 @@ def add_actions(opened: Opened, snapshot: Snapshot, where: ColumnElement[bool] |
             columns[field.name] = stats[_STATS[field.name]]
         elif field.name == "partition":
             columns[field.name] = _partition(opened, table["partition_values"], field.type)
-    return pa.table([columns[field.name] for field in kinds], schema=kinds)
+    # Logs are accepted whose adds lack a size or a time, which the protocol demands.
+    shown = [field.with_nullable(field.nullable or columns[field.name].null_count > 0) for field in kinds]
+    return pa.table([columns[field.name] for field in kinds], schema=pa.schema(shown, kinds.metadata))
 
 
 def flattened(table: pa.Table) -> pa.Table:

@@ -46,7 +46,8 @@ def protocol(opened: Opened) -> ProtocolVersions:
 
 def commit(row: CommitRow) -> dict[str, Any]:
     """Returns what the writer noted of a commit, without what it left empty, and the version."""
-    noted: dict[str, Any] = json.loads(row.commit_info or "{}")
+    info = json.loads(row.commit_info or "{}")
+    noted = info if isinstance(info, dict) else {}  # it is the writer's own, and may be anything
     return {**{name: value for name, value in noted.items() if value is not None}, "version": row.version}
 
 
