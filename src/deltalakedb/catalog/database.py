@@ -45,6 +45,8 @@ class Database:
         self._secrets = Secrets.of([url])
         self.dialect = dialect_for(self.url.drivername)
         self._ready = False  # the tables are there and of this release
+        if any("\0" in part for part in (self.url.database, self.url.host, self.url.username) if part):
+            raise ArgumentError(f"Not a database URL: {self.where!a}", "There is a NUL in it.")
         if self.dialect.name == "sqlite" and self.url.database in (None, "", ":memory:"):
             raise ArgumentError("A catalog needs a database file.", "Name one: sqlite:///deltalakedb.db")
         if self.options.schema is not None and not self.dialect.has_schemas:

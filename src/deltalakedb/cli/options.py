@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec, TypeVar
 
 import click
 
 from ..catalog.secrets import Secrets
+from ..log.path import MAX_VERSION
 from .arguments import CONFIG_VARIABLE, DATABASE_VARIABLE, READ_VARIABLE
 from .config import SETTINGS
 from .help import ABOUT_DATABASE
@@ -17,6 +18,7 @@ from .run import Run
 from .settings import STORAGE_GIVEN, Settings
 
 P = ParamSpec("P")
+Command = TypeVar("Command", bound=Callable[..., object])
 
 path = click.argument("path")
 table_id_argument = click.argument("table_id")
@@ -35,6 +37,19 @@ parallel = click.option(
     envvar="DELTALAKEDB_PARALLEL",
     help="Tables at once, each in a process of its own.  [default: 1]",
 )
+
+
+def fits(_context: click.Context, _parameter: click.Parameter, number: int | None) -> int | None:
+    """Refuses a number that is greater than any version."""
+    if number is not None and number > MAX_VERSION:
+        raise click.BadParameter("It is greater than any version.")
+    return number
+
+
+def version(help_text: str) -> Callable[[Command], Command]:
+    """Returns the option `--version`."""
+    return click.option("--version", type=click.IntRange(min=0), callback=fits, help=help_text)
+
 
 
 def _keep_storage(ctx: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> None:

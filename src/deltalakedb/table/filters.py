@@ -76,14 +76,19 @@ def normalized(filters: Any, known: Sequence[str]) -> str | list[Conjunction] | 
         known: the names of the table's columns.
 
     Raises:
-        ValueError: not in this form, or a value that has no text.
-        FilterError: an unknown operator or column, or one value where many belong.
+        FilterError: not in this form, a value that has no text, an unknown operator or column, or one value where many
+            belong.
     """
     if isinstance(filters, str):
         return filters
     if not filters:
         return None
-    conjunctions = [[_encoded(literal) for literal in conjunction] for conjunction in _conjunctions(filters)]
+    try:
+        conjunctions = [[_encoded(literal) for literal in conjunction] for conjunction in _conjunctions(filters)]
+    except FilterError:
+        raise
+    except ValueError as error:  # also of a number of so many digits that Python makes no text of it
+        raise FilterError(str(error)) from error
     for literal in (literal for conjunction in conjunctions for literal in conjunction):
         _check(literal, known)
     return conjunctions
@@ -104,7 +109,7 @@ def check_columns(filters: Any, known: Sequence[str]) -> None:
 def _check(literal: Literal, known: Sequence[str]) -> None:
     name, operator, value = literal
     if operator not in (_OF_MANY if isinstance(value, list) else _OF_ONE):
-        shown = ", ".join(json.dumps(part, ensure_ascii=False) for part in literal)
+        shown = ", ".join(json.dumps(part, ensure_ascii=False, default=str) for part in literal)
         raise FilterError(f"Invalid partition filter found: ({shown}).")
     if name not in known:
         raise FilterError(
@@ -120,13 +125,19 @@ def _conjunctions(filters: Any) -> Sequence[Sequence[Literal]]:
     elif all(isinstance(part, tuple) for part in filters):
         conjunctions = [filters]
     else:
-        raise ValueError(
+        raise FilterError(
             "filters must be a list of (column, op, value) tuples (a conjunction), "
             "or a list of such lists (an OR across conjunctions), not a mix of both"
         )
     if not all(conjunctions):
-        raise ValueError("empty conjunction in filters; pass no filter to match all files")
+        raise FilterError("empty conjunction in filters; pass no filter to match all files")
+    if not all(_is_literal(literal) for conjunction in conjunctions for literal in conjunction):
+        raise FilterError("A filter is not of the form (column, op, value)")
     return conjunctions
+
+
+def _is_literal(given: Any) -> bool:
+    return isinstance(given, tuple) and len(given) == 3 and all(isinstance(part, str) for part in given[:2])
 
 
 def _encoded(literal: Literal) -> Literal:

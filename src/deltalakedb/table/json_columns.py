@@ -17,6 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
+_MOST_DIGITS = 20
+"""More than an integer of 64 bits has."""
+
 _BLOCK_BYTES = 16 << 20
 """More than the longest object: Arrow's reader fails where one doesn't fit."""
 
@@ -133,7 +136,8 @@ def _scalar(value: Any, kind: pa.DataType) -> Any:
     if pa.types.is_boolean(kind):
         converted = value if isinstance(value, bool) else None
     elif pa.types.is_integer(kind):
-        converted = int(value) if Decimal(value) == int(value) else None
+        number = Decimal(value)  # int() of 1e999999999 would not end
+        converted = int(number) if number.adjusted() < _MOST_DIGITS and number == int(number) else None
     elif pa.types.is_floating(kind):
         converted = float(value)
     elif pa.types.is_decimal(kind):

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.pool import NullPool
 
 from ...errors import (
+    ArgumentError,
     CatalogError,
     DatabaseBusyError,
     DatabaseConnectionError,
@@ -24,6 +25,9 @@ from ...errors import (
 )
 from ..options import DatabaseOptions
 from .base import Dialect, Packed
+
+_OPTIONS = frozenset({"timeout", "isolation_level", "detect_types", "check_same_thread", "cached_statements", "uri"})
+"""What Python's driver takes behind the `?` of a URL; with `uri` all the rest is SQLite's own."""
 
 BUSY_SECONDS = 30
 """How long a writer waits for another one."""
@@ -50,6 +54,12 @@ class SQLiteDialect(Dialect):
     large_batch = 50_000  # each transaction writes nearly every page of the index by key anew
 
     def engine(self, url: URL, options: DatabaseOptions, *, read_only: bool) -> Engine:  # noqa: ARG002 (of servers)
+        unknown = set(url.query) - _OPTIONS
+        if unknown and "uri" not in url.query:
+            raise ArgumentError(
+                f"SQLite does not know {', '.join(sorted(unknown))} in a URL.",
+                "It has the form sqlite:///path/to/file.db.",
+            )
         if url.database and not url.database.startswith("file:") and read_only:
             query = {**url.query, "mode": "ro", "uri": "true"}
             url = url.set(database=f"file:{quote(str(Path(url.database).absolute()))}", query=query)

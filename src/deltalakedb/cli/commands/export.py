@@ -19,7 +19,7 @@ from ..run import Run
 )
 @options.table_id_argument
 @click.argument("destination", metavar="DEST")
-@click.option("--version", type=click.IntRange(min=0), help="The version to end with.  [default: the newest]")
+@options.version("The version to end with.  [default: the newest]")
 @click.option("--absolute-paths", is_flag=True, help="Let the new log lead to the original table's files.")
 @options.common
 def command(run: Run, table_id: str, destination: str, version: int | None, absolute_paths: bool) -> None:

@@ -19,7 +19,7 @@ from ..run import Run
     ],
 )
 @options.table_id_argument
-@click.option("--version", type=click.IntRange(min=0), help="The version.  [default: the newest]")
+@options.version("The version.  [default: the newest]")
 @click.option("--timestamp", metavar="TIME", help="In place of a version, the time at which it was the newest.")
 @click.option("--where", metavar="SQL", help="Only files that may hold rows for which this is true.")
 @options.common

@@ -17,7 +17,13 @@ from ..run import Run
     ],
 )
 @options.table_id_argument
-@click.option("--limit", type=click.IntRange(min=1), metavar="COMMITS", help="Only the newest ones.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    callback=options.fits,
+    metavar="COMMITS",
+    help="Only the newest ones.",
+)
 @options.common
 def command(run: Run, table_id: str, limit: int | None) -> None:
     """List the commits of a table, the newest first."""

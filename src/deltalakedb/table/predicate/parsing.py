@@ -32,5 +32,9 @@ def parse(where: Where, schema: TableSchema) -> Predicate:
         if isinstance(where, pc.Expression):
             return arrow.parse(where, schema)
         return tuples.parse(where, schema)
+    except ArgumentError:
+        raise
+    except ValueError as error:  # Python makes no text of a number of more than 4,300 digits
+        raise ArgumentError(f"The predicate has a value that can't be told: {error}") from error
     except RecursionError as error:
         raise ArgumentError("The predicate is nested too deeply.") from error

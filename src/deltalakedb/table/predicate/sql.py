@@ -5,9 +5,10 @@ Names and texts are quoted as delta-rs takes them: names in double quotes or bac
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, cast
 
 import sqlglot
@@ -79,6 +80,9 @@ _KINDS = {
     exp.DType.TIMESTAMPTZ: "timestamp",
     exp.DType.TIMESTAMPLTZ: "timestamp",
 }
+_MOST_DIGITS = 1000
+"""More than any type has."""
+
 _REFUSED = (exp.Query, exp.Block, exp.Alias, exp.DDL, exp.DML, exp.Command)
 
 
@@ -306,13 +310,19 @@ def _literal(node: exp.Expression) -> _Known | None:
         inner = _literal(node.this.unnest())
         if inner is None or inner.text is None or not isinstance(inner.value, int | Decimal):
             return None
-        return _Known(-inner.value, f"-{inner.text}")
+        negative = -inner.value if isinstance(inner.value, int) else inner.value.copy_negate()
+        return _Known(negative, f"-{inner.text}")
     if not isinstance(node, exp.Literal):
         return None
     if node.is_string:
         return _Known(node.this)
-    number = Decimal(node.this)
-    return _Known(int(number) if number == number.to_integral_value() else number, node.this)
+    try:
+        number = Decimal(node.this)
+    except InvalidOperation:  # an exponent that no number has
+        return None
+    # With a large exponent it would have as many digits as it says: 1e999999999 fills the memory.
+    is_whole = number.adjusted() < _MOST_DIGITS and number == number.to_integral_value()
+    return _Known(int(number) if is_whole else number, node.this)
 
 
 def _hex(node: exp.HexString) -> _Known | None:
@@ -324,7 +334,9 @@ def _hex(node: exp.HexString) -> _Known | None:
 
 def _kind(to: exp.DataType) -> str | None:
     if to.this == exp.DType.DECIMAL:
-        sizes = [int(param.name) for param in to.expressions]
+        sizes = [param.name for param in to.expressions]
+        if not all(re.fullmatch("[0-9]{1,3}", size) for size in sizes):
+            return None
         precision, scale = (*sizes, 0)[:2] if sizes else (38, 10)
         return f"decimal({precision},{scale})"
     kind = _KINDS.get(cast(exp.DType, to.this))

@@ -50,7 +50,7 @@ MAYBE_NULL: Final = Unreadable()
 _NULL_IN_PATHS = "__HIVE_DEFAULT_PARTITION__"
 """What NULL is in the names of folders. In a log some readers take it for NULL, too, and others for a text."""
 
-_INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
+_INTEGER = re.compile(r"[+-]?\d{1,100}", re.ASCII)
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
     "!=": operator.ne,
