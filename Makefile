@@ -10,7 +10,7 @@ WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ $$n 
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$name && break; done)
 
-.PHONY: help demo test lint bench docs clean
+.PHONY: help demo test fuzz lint bench docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -20,6 +20,10 @@ demo: $(VENV)/.installed  ## import sample tables into SQLite and look at them
 
 test: $(VENV)/.installed-dev  ## run the tests; ARGS="-k name" for some of them
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+fuzz: $(VENV)/.installed-fuzz  ## try bad input for long; ARGS="--seconds 600 --only logs"
+	DELTALAKEDB_TEST_ENTRIES=1000000 $(BIN)/python -m pytest tests/fuzz/test_bombs.py
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 lint: $(VENV)/.installed-dev  ## style, types and the direction of imports
 	$(BIN)/ruff check .
@@ -34,7 +38,7 @@ docs: $(VENV)/.installed-dev  ## build the documentation
 	$(BIN)/python docs/build.py $(ARGS)
 
 clean:  ## remove the environment and what the tools left
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .fuzz
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are newer than pyproject.toml as long as nothing needs to be installed again.
@@ -45,6 +49,10 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet -e '.[all,dev]'
 	touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-fuzz: pyproject.toml | $(VENV)/.installed-dev
+	$(BIN)/python -m pip install --quiet -e '.[all,dev,fuzz]'
+	touch $@ $(VENV)/.installed-dev $(VENV)/.installed
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "deltalakedb needs Python 3.11 or newer: none was found on the PATH" >&2; exit 1; }

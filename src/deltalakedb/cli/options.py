@@ -51,7 +51,6 @@ def version(help_text: str) -> Callable[[Command], Command]:
     return click.option("--version", type=click.IntRange(min=0), callback=fits, help=help_text)
 
 
-
 def _keep_storage(ctx: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> None:
     options = {}
     for one in given:
