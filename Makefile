@@ -19,6 +19,7 @@ demo: $(VENV)/.installed  ## import sample tables into SQLite and look at them
 	$(BIN)/deltalakedb demo $(ARGS)
 
 test: $(VENV)/.installed-dev  ## run the tests; ARGS="-k name" for some of them
+	@tests/install-azurite.sh
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 fuzz: $(VENV)/.installed-fuzz  ## try bad input for long; ARGS="--seconds 600 --only logs"
@@ -38,7 +39,7 @@ docs: $(VENV)/.installed-dev  ## build the documentation
 	$(BIN)/python docs/build.py $(ARGS)
 
 clean:  ## remove the environment and what the tools left
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .fuzz
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .fuzz .node
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are newer than pyproject.toml as long as nothing needs to be installed again.

@@ -3,15 +3,18 @@
 `database_url` runs a test once on every database; `sqlite_url` and `postgresql_url` ask for one of them.
 """
 
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from hypothesis import settings
 
 from deltalakedb.catalog.database import Database
-from tests.support import databases, object_stores
+from tests.support import databases, object_stores, other_clouds
+
+T = TypeVar("T")
 
 # A deadline for an example measures the machine, not the code.
 settings.register_profile("deltalakedb", deadline=None)
@@ -59,6 +62,33 @@ def s3_server() -> Iterator[object_stores.S3Server]:
 def bucket(s3_server: object_stores.S3Server) -> object_stores.Bucket:
     """An empty bucket of S3, the test's own."""
     return s3_server.bucket()
+
+
+@pytest.fixture(scope="session")
+def azure_server() -> Iterator[other_clouds.AzureServer]:
+    """A server of Azure's blobs; each worker has its own, started by the first test that asks."""
+    yield from _started(other_clouds.azurite)
+
+
+@pytest.fixture(scope="session")
+def google_server() -> Iterator[other_clouds.GoogleServer]:
+    """A server of Google's storage; each worker has its own, started by the first test that asks."""
+    yield from _started(other_clouds.google)
+
+
+def _started(server: Callable[[], AbstractContextManager[T]]) -> Iterator[T]:
+    with ExitStack() as stack:
+        try:
+            started = stack.enter_context(server())
+        except other_clouds.ServerUnavailableError as error:
+            pytest.skip(str(error))
+        yield started
+
+
+@pytest.fixture(params=["s3", "azure", "google"])
+def each_bucket(request: pytest.FixtureRequest) -> object_stores.Bucket:
+    """An empty bucket, the test's own; the test runs once for each cloud."""
+    return request.getfixturevalue(f"{request.param}_server").bucket()
 
 
 @pytest.fixture

@@ -3,15 +3,12 @@
     moto_server() ─▶ S3Server ─▶ server.bucket() ─▶ Bucket: its URI, storage options, and what is put into it
     proxy(server.url) ─▶ Proxy: the same server, with its requests counted, delayed, or refused
 
-S3 is moto's server in a process of its own, Azure is Azurite from npm, where it is installed.
+S3 is moto's server in a process of its own; for Azure and Google see other_clouds.py.
 """
 
-import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import uuid
@@ -50,11 +47,15 @@ class Bucket:
         uri: `s3://name`.
         options: what opens it, under the names of delta-rs.
         store: obstore's, for putting files into it.
+        secret: what must not be shown of the options.
+        endpoint: which of the options says where the server is.
     """
 
     uri: str
     options: dict[str, str]
     store: Any
+    secret: str = SECRET
+    endpoint: str = "aws_endpoint_url"
 
     def put(self, key: str, content: bytes) -> None:
         obstore.put(self.store, key, content)
@@ -71,7 +72,7 @@ class Bucket:
 
     def through(self, url: str) -> dict[str, str]:
         """Returns the options for the same bucket by way of a proxy."""
-        return {**self.options, "aws_endpoint_url": url}
+        return {**self.options, self.endpoint: url}
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,9 @@ class S3Server:
 
     url: str
 
-    def bucket(self) -> Bucket:
-        """Makes a bucket."""
-        name = f"lake-{uuid.uuid4().hex[:12]}"
+    def bucket(self, name: str | None = None) -> Bucket:
+        """Makes a bucket, by default one with a name of its own."""
+        name = name or f"lake-{uuid.uuid4().hex[:12]}"
         _request(self.url, "PUT", f"/{name}")
         options = {
             "aws_endpoint_url": self.url,
@@ -248,47 +249,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
-
-
-# ---- Azure
-
-AZURITE_VARIABLE = "DELTALAKEDB_TEST_AZURITE"
-"""Names the program, where it is not in the path: `node_modules/.bin/azurite-blob` after `npm install azurite`."""
-
-AZURE_ACCOUNT = "devstoreaccount1"
-AZURE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-"""Known to everybody: each Azurite has this account."""
-
-
-class ServerUnavailableError(Exception):
-    """There is no such server on this machine; the message says what would have to be installed."""
-
-
-@contextmanager
-def azurite() -> Iterator[str]:
-    """Runs Azurite, and gives its URL.
-
-    Raises:
-        ServerUnavailableError: Azurite is not installed, or does not start.
-    """
-    program = os.environ.get(AZURITE_VARIABLE) or shutil.which("azurite-blob")
-    if program is None or shutil.which("node") is None:
-        raise ServerUnavailableError(f"no Azurite: npm install azurite, and name it in ${AZURITE_VARIABLE}")
-    folder = tempfile.mkdtemp(prefix="azurite-")
-    process = subprocess.Popen(
-        [program, "--blobPort", "0", "--location", folder, "--skipApiVersionCheck", "--disableTelemetry"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        found = (re.search(r"listens? (?:on|at) (http://[\d.]+:\d+)", line) for line in process.stdout)
-        url = next((match[1] for match in found if match), None)
-        if url is None:
-            raise ServerUnavailableError("Azurite did not start")
-        yield url
-    finally:
-        process.terminate()
-        process.wait(30)
-        process.stdout.close()
-        shutil.rmtree(folder, ignore_errors=True)

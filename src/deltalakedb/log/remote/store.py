@@ -97,11 +97,12 @@ class ObjectStore(Store):
 
         key = self._key(folder)
         start = len(key) + 1 if key else 0
+        offset = f"{key}/{after}" if key else after
 
         async def pages() -> AsyncIterator[list[ObjectMeta]]:
-            offset = f"{key}/{after}" if key else after
             async for page in obstore.list(self._store, key or None, offset=offset, chunk_size=_PAGE):
-                yield list(page)
+                # Some servers pass over the offset, and name everything.
+                yield [meta for meta in page if meta["path"] > offset]
 
         async def listed() -> Listing:
             listing, last = Listing(), ""
@@ -109,9 +110,11 @@ class ObjectStore(Store):
                 paths = [meta["path"] for meta in page]
                 for meta in page:
                     _append(listing, meta, start)
+                if not paths:
+                    continue
                 ordered = all(one <= two for one, two in zip([last, *paths], paths, strict=False))
-                last = paths[-1] if paths and ordered else "\U0010ffff"  # never in order again
-                if before is not None and ordered and paths and paths[-1][start:] >= before:
+                last = paths[-1] if ordered else "\U0010ffff"  # never in order again
+                if before is not None and ordered and paths[-1][start:] >= before:
                     break
             return listing
 
