@@ -11,7 +11,7 @@ from deltalake.exceptions import DeltaError, DeltaProtocolError
 
 from deltalakedb.client import Catalog, connect
 from deltalakedb.table.delta_table import DeltaTable
-from deltalakedb.table.exceptions import FilterError, UnsupportedTableError
+from deltalakedb.table.exceptions import FilterError, ReadError
 from tests.support.databases import sqlite_url
 from tests.support.lake import orders_table
 from tests.support.object_stores import Bucket, S3Server
@@ -54,6 +54,35 @@ def test_rows_are_those_that_spark_read(far: Opened, shared: SharedTable, way: s
     assert comparable(WAYS[way](table)) == comparable(pq.read_table(shared.rows))
 
 
+NEEDS_AN_ENGINE = ("dv", "deletion", "mapping", "widening", "partition")
+
+
+@pytest.mark.parametrize(
+    "shared",
+    shared_params(
+        lambda table: (
+            table.is_ok
+            and table.rows is not None
+            and table.name != PACIFIC
+            and any(word in table.name.lower() for word in NEEDS_AN_ENGINE)
+        )
+    ),
+)
+def test_without_the_log_the_list_of_files_in_sql_is_enough(
+    s3_server: S3Server, tmp_path: Path, shared: SharedTable, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("deltalakedb.table.far.FETCHED_FILES", 2)
+    bucket = s3_server.bucket()
+    with connect(sqlite_url(tmp_path), storage_options=bucket.options) as catalog:
+        catalog.import_table(bucket.upload(Path(shared.location), "t"), table_id="t")
+        for page in bucket.store.list("t/_delta_log"):
+            bucket.store.delete([meta["path"] for meta in page])
+        table = catalog.table("t")
+        rows = comparable(pq.read_table(shared.rows))
+        for way in ("scan", "to_polars", "to_duckdb", "to_pyarrow_table"):
+            assert comparable(WAYS[way](table)) == rows, way
+
+
 @pytest.mark.parametrize("shared", shared_params(lambda table: table.is_ok))
 def test_files_and_deletion_vectors_are_those_of_delta_rs(far: Opened, one_bucket: Bucket, shared: SharedTable):
     table = far(shared)
@@ -94,16 +123,21 @@ def test_a_scan_filters_and_picks_columns(orders: tuple[Catalog, Path, str], buc
         table.scan(where="no_such_column = 1").read_all()
 
 
-def test_without_the_log_a_table_without_deletion_vectors_is_read_by_pyarrow(
-    orders: tuple[Catalog, Path, str], bucket: Bucket
-):
+def test_without_the_log_rows_are_read_and_filtered_all_the_same(orders: tuple[Catalog, Path, str], bucket: Bucket):
     catalog, here, _ = orders
     table = DeltaTable(catalog, table_id="orders", storage_options=bucket.options)
     for page in bucket.store.list("my lake/the orders/_delta_log"):
         bucket.store.delete([meta["path"] for meta in page])
     assert comparable(table.to_pyarrow_table()) == comparable(deltalake.DeltaTable(here).to_pyarrow_table())
-    with pytest.raises(UnsupportedTableError, match="log") as raised:
-        table.scan()
+    amounts = table.scan(where="amount > 2", columns=["amount"]).read_all()["amount"].to_pylist()
+    assert amounts
+    assert min(amounts) > 2
+    with pytest.raises(FilterError):
+        table.scan(where="no_such_column = 1")
+    for page in bucket.store.list("my lake/the orders"):
+        bucket.store.delete([meta["path"] for meta in page])
+    with pytest.raises(ReadError, match="Rows can't be read: Not found") as raised:
+        table.scan().read_all()
     assert bucket.options["aws_secret_access_key"] not in str(raised.value)
 
 

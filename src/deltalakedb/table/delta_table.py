@@ -242,17 +242,22 @@ class DeltaTable(MetadataTable):
         expression: pc.Expression | None = None,
     ) -> pa.RecordBatchReader:
         """Returns the rows of the files that `where` leaves, those that the other conditions leave."""
-        from . import far, scan
+        from . import far, mini_log, scan
 
-        table = self._by_delta_rs(where)
-        return scan.stream(
-            table,
-            self._arrow_schema(),
-            columns=columns,
-            predicate=predicate,
-            expression=expression,
-            beside=far.neighbour(self._opened, self._storage_options),
-        )
+        def read(table: deltalake.DeltaTable, beside: deltalake.DeltaTable | None = None) -> pa.RecordBatchReader:
+            schema = self._arrow_schema()
+            return scan.stream(
+                table, schema, columns=columns, predicate=predicate, expression=expression, beside=beside
+            )
+
+        try:
+            beside = far.neighbour(self._opened, self._storage_options)
+        except UnsupportedTableError:  # the log is gone: SQL knows the files all the same
+            self._check_rows()
+            with self._picking(where) as (snapshot, condition):
+                files = list(chain.from_iterable(snapshot.file_columns(mini_log.COLUMNS, condition)))
+            return far.fetched(self._opened, files, self._storage_options, read)
+        return read(self._by_delta_rs(where), beside)
 
     def _pinned(self) -> DeltaTable:
         """Returns the table as it is open now: engines ask later, when this object may have moved on."""
