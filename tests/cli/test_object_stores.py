@@ -3,10 +3,14 @@
 import json
 from pathlib import Path
 
+import deltalake
+import duckdb
+import pyarrow as pa
 import pytest
 
 from deltalakedb.cli.arguments import Arguments
 from deltalakedb.cli.secrets import secrets_of
+from deltalakedb.client import connect
 from tests.cli.conftest import Cli
 from tests.support import lake
 from tests.support.logs import LogBuilder, add, commit_info, metadata, protocol
@@ -20,11 +24,16 @@ def storage(options: dict[str, str]) -> list[str]:
 @pytest.fixture
 def far(bucket: Bucket, tmp_path: Path) -> str:
     """A table of delta-rs in a bucket."""
-    lake.plain_table(tmp_path / "source")
-    return bucket.upload(tmp_path / "source", "lake/my orders")
+    return uploaded(bucket, tmp_path)
 
 
-def test_every_command_that_takes_a_path_takes_one_in_a_bucket(cli: Cli, bucket: Bucket, far: str):
+def uploaded(bucket: Bucket, folder: Path) -> str:
+    lake.plain_table(folder / "source")
+    return bucket.upload(folder / "source", "lake/my orders")
+
+
+def test_every_command_that_takes_a_path_takes_one_in_each_cloud(cli: Cli, each_bucket: Bucket, tmp_path: Path):
+    bucket, far = each_bucket, uploaded(each_bucket, tmp_path)
     options = storage(bucket.options)
     found = cli("discover", f"{bucket.uri}/lake", "--output", "json", *options).document
     assert [(table["table_id"], table["location"]) for table in found] == [("my orders", far)]
@@ -41,6 +50,25 @@ def test_every_command_that_takes_a_path_takes_one_in_a_bucket(cli: Cli, bucket:
     assert cli("rollback", "my orders", "--yes", *options).code == 0
     parallel = cli("batch-import", f"{bucket.uri}/lake", "--parallel", "2", "--output", "json", *options).document
     assert parallel["completed"] == 1
+    assert bucket.secret.encode() not in Path("deltalakedb.db").read_bytes()
+
+
+def test_a_table_in_each_cloud_is_synced_and_read(cli: Cli, each_bucket: Bucket, tmp_path: Path):
+    location = uploaded(each_bucket, tmp_path)
+    assert cli("import", location, "--table-id", "t", *storage(each_bucket.options)).code == 0
+    deltalake.write_deltalake(tmp_path / "source", pa.table({"id": [99]}), mode="append")
+    each_bucket.upload(tmp_path / "source", "lake/my orders")
+    assert cli("sync", "t", *storage(each_bucket.options)).code == 0
+    here = sorted(deltalake.DeltaTable(tmp_path / "source").to_pyarrow_table().to_pylist(), key=str)
+    with connect("sqlite:///deltalakedb.db", storage_options=each_bucket.options) as catalog:
+        table = catalog.table("t")
+        assert sorted(table.scan().read_all().to_pylist(), key=str) == here
+        assert sorted(table.to_polars().collect().to_dicts(), key=str) == here
+        assert sorted(table.to_pyarrow_table().to_pylist(), key=str) == here
+        with duckdb.connect() as connection:
+            rows = table.to_duckdb(connection, "t").to_arrow_table().to_pylist()
+        assert sorted(rows, key=str) == here
+        assert table.scan(where="id = 99").read_all().num_rows == 1
 
 
 def test_batch_import_takes_locations_from_a_list(cli: Cli, bucket: Bucket, far: str, tmp_path: Path):

@@ -8,6 +8,8 @@ from types import ModuleType
 
 import pytest
 
+from tests.support.lake import orders_table
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -37,6 +39,29 @@ def test_every_block_of_a_page_runs_and_prints_what_stands_there(name, tmp_path)
     for block, shown, output in build.run_page(page, tmp_path):
         if shown is not None:
             assert words(output) == words(shown.text), f"{block.text}\nRun `make docs`, and look at the change."
+
+
+def test_the_commands_of_the_page_about_stores_run_against_a_server_of_each(
+    s3_server, azure_server, google_server, tmp_path, monkeypatch
+):
+    orders_table(tmp_path / "source")
+    buckets = [server.bucket("lake") for server in (s3_server, azure_server, google_server)]
+    for bucket in buckets:
+        bucket.upload(tmp_path / "source", "sales/orders")
+    s3, azure, google = (bucket.options for bucket in buckets)
+    (tmp_path / "account.json").write_text(google["google_service_account_key"])
+    given = {name: value for options in (s3, azure) for name, value in options.items() if name != "allow_http"}
+    given |= {f"{cloud}_allow_http": "true" for cloud in ("aws", "azure", "google")}
+    for name, value in {**given, "google_service_account": str(tmp_path / "account.json")}.items():
+        monkeypatch.setenv(name.upper(), value)
+    (tmp_path / "page" / "lake").mkdir(parents=True)
+    orders_table(tmp_path / "page" / "lake" / "orders")
+    ran = 0
+    for block, shown, output in build.run_page((ROOT / "docs" / "stores.md").read_text(), tmp_path / "page"):
+        ran += 1
+        if shown is not None:
+            assert words(output) == words(shown.text), f"{block.text}\n{output}"
+    assert ran >= 5
 
 
 def test_the_sql_cookbook_gives_the_same_on_every_database(tmp_path, database_url):
