@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from deltalakedb.catalog import registry
 from deltalakedb.catalog.database import Database
+from deltalakedb.catalog.gaps import Gap, gaps_of
 from deltalakedb.catalog.snapshot import Snapshot, snapshot
-from deltalakedb.errors import CatalogError
+from deltalakedb.errors import CatalogError, VersionNotFoundError
 from deltalakedb.migrate.importer import import_table
 from deltalakedb.replay import ends
 from tests.support.catalogs import MOMENTS, WATERMARK, dump, execute
@@ -328,6 +329,76 @@ def test_a_sync_does_not_mind_that_old_history_went_meanwhile(place: Place, log:
     assert (report.first_version, report.version) == (0, log.version)
     import_table(place.database, str(root / "whole"), f"{table_id} at once")
     assert_same(place, table_id, f"{table_id} at once", without=WATERMARK | {"location"})
+
+
+@EXAMPLES
+@given(log=random_logs(cleaned=False), data=st.data())
+def test_a_sync_behind_commits_that_are_gone_knows_what_was_before_and_what_came_after(
+    place: Place, log: RandomLog, data: st.DataObject
+):
+    assume(log.version >= 2)
+    root, table_id = place.next()
+    whole, grown = root / "whole", root / "grown" / "_delta_log"
+    begun = data.draw(st.integers(0, log.version - 2), label="imported up to")
+    floors = sorted(data.draw(st.sets(st.integers(begun + 1, log.version), min_size=1, max_size=2), label="floors"))
+    forms = [form | {"tombstones": kept} for form in FORMS for kept in (True, False)]
+    log.checkpoints |= {floor: data.draw(st.sampled_from(forms), label="form") for floor in floors}
+    written = log.write(whole).log
+    grow(grown, written, begun)
+    import_table(place.database, str(grown.parent), table_id)
+    gaps, before = list[tuple[int, int]](), begun
+    for floor in floors:
+        after = data.draw(st.integers(floor, log.version), label="then grows to")
+        if after <= before:
+            continue
+        grow(grown, written, after)
+        # Some of the commits may still be there; that of the checkpoint may be gone.
+        lost = data.draw(st.integers(before + 1, floor), label="first that is gone")
+        for version in range(lost, floor + data.draw(st.booleans(), label="its own, too")):
+            (grown / f"{version:020d}.json").unlink()
+        report = import_table(place.database, str(grown.parent), table_id, resume=True)
+        assert (report.first_version, report.version) == (0, after)
+        if lost <= floor and not (grown / f"{lost:020d}.json").exists():
+            gaps.append((lost, floor - 1))
+        before = after
+    assert [(gap.first_version, gap.last_version) for gap in gaps_in(place, table_id)] == gaps
+    check_around(place, table_id, log, before, gaps)
+
+
+def gaps_in(place: Place, table_id: str) -> tuple[Gap, ...]:
+    with place.database.reading() as connection:
+        return gaps_of(registry.readable(connection, table_id))
+
+
+def check_around(place: Place, table_id: str, log: RandomLog, newest: int, gaps: list[tuple[int, int]]) -> None:
+    """Holds every version that either side could rebuild against the plain replay; the others must be refused."""
+    floors = [(first, last + 1) for first, last in gaps]
+    for version in range(newest + 1):
+        if any(first <= version <= last for first, last in gaps):
+            with pytest.raises(VersionNotFoundError, match="cleaned up in the log before"):
+                at(place, table_id, version)
+            continue
+        expected = {
+            key: each for key, each in plain_replay(log.commits, version).items() if key[0] not in ("cdc", "commitInfo")
+        }
+        found = at(place, table_id, version)
+        assert found.keys() == expected.keys(), version
+        for key, (began, body) in expected.items():
+            since, row = found[key]
+            assert since in {began, *(floor for first, floor in floors if first <= began <= floor)} or (
+                # A checkpoint says all other state anew; a file that was added anew may look as it did before.
+                since in {floor for _, floor in floors if began < floor}
+                if key[0] != "add"
+                else any(since < first <= began <= floor for first, floor in floors)
+            ), (version, key)
+            if key[0] == "add" and body.get("stats") is None and since < began:
+                body = {**body, "stats": row.stats}  # it goes on, with what its commit said
+            same_action(key[0], row, body)
+            if key[0] == "add":
+                assert (json.loads(row.tags or "null"), json.loads(row.partition_values)) == (
+                    body.get("tags"),
+                    body["partitionValues"],
+                )
 
 
 @EXAMPLES

@@ -175,6 +175,7 @@ class LogBuilder:
         v2: Literal["json", "parquet", "classic"] | None = None,
         sidecars: int = 0,
         hint: bool = False,
+        tombstones: bool = True,
     ) -> list[Path]:
         """Writes a checkpoint of `version`, by default the newest, and returns its files, the main one first.
 
@@ -185,9 +186,11 @@ class LogBuilder:
                 table's protocol should then have the feature `v2Checkpoint`.
             sidecars: over how many sidecars a V2 checkpoint spreads its files; 0 keeps them in the manifest.
             hint: write `_last_checkpoint` too.
+            tombstones: whether removes are in it, as long as they have not expired.
         """
         version = self.version if version is None else version
         state = replay(actions for v, actions in sorted(self.commits.items()) if v <= version)
+        state = [action for action in state if tombstones or "remove" not in action]
         if v2:
             files = self._v2_checkpoint(version, state, v2, sidecars)
         else:

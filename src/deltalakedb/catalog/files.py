@@ -45,6 +45,15 @@ def find_live(connection: Connection, table_id: str, hashes: Iterable[int]) -> d
     return {(row.path, row.deletion_vector_id): row for row in rows}
 
 
+def find_removed(connection: Connection, table_id: str, hashes: Iterable[int]) -> set[tuple[FileKey, int | None]]:
+    """Returns the files that a remove action ended, among those with one of the key hashes, with its timestamp."""
+    columns = delta_files.c
+    query = select(columns.path, columns.deletion_vector_id, columns.deletion_timestamp).where(
+        columns.table_id == table_id, columns.key_hash.in_(list(hashes)), columns.removal.is_not(None)
+    )
+    return {((row.path, row.deletion_vector_id), row.deletion_timestamp) for row in connection.execute(query)}
+
+
 def end_live(connection: Connection, table_id: str, files: Iterable[FileLifetime]) -> None:
     """Writes when and how live files end, as the given rows have it."""
     changes = [

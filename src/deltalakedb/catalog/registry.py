@@ -63,7 +63,7 @@ class TableStatus:
 class TableEntry:
     """A table that can be read: a row of `delta_tables`. Times are in UTC.
 
-    `log_version` is the newest version in the log, as the last look at it found.
+    `log_version` is the newest version in the log, as the last look at it found; `gaps` are read by catalog/gaps.py.
     """
 
     table_id: str
@@ -75,6 +75,7 @@ class TableEntry:
     synced_at: datetime
     warnings: str | None
     checkpoint_actions: str | None
+    gaps: str | None = None
 
 
 def now() -> datetime:

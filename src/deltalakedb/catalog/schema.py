@@ -111,6 +111,7 @@ delta_tables = Table(
     Column("synced_at", Time, nullable=False),
     Column("warnings", Json),
     Column("checkpoint_actions", Json),
+    Column("gaps", Json),  # versions that the log lost before they were taken in
     PrimaryKeyConstraint("table_id"),
 )
 

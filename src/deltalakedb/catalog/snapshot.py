@@ -21,6 +21,7 @@ from ..rows import (
     Rows,
     TransactionRow,
 )
+from .gaps import check_not_in_gap
 from .places import ROWID, locator_of, place_of
 from .registry import TableEntry
 from .schema import (
@@ -153,6 +154,12 @@ class Snapshot:
         """Returns the metaData action that holds at this version."""
         row: MetadataRow | None = self._newest(delta_metadata, MetadataRow)
         return row
+
+    def all_metadata(self) -> list[MetadataRow]:
+        """Returns the metaData actions up to this version, the oldest first."""
+        columns = [delta_metadata.c[name] for name in MetadataRow._fields]
+        query = self._until(select(*columns), delta_metadata).order_by(delta_metadata.c.version)
+        return [MetadataRow._make(row) for row in self.connection.execute(query)]
 
     def protocol(self) -> ProtocolRow | None:
         """Returns the protocol action that holds at this version."""
@@ -309,7 +316,7 @@ def snapshot(connection: Connection, entry: TableEntry, version: int | None = No
     """Returns the table at a version, by default its newest.
 
     Raises:
-        VersionNotFoundError: below the floor or beyond the newest.
+        VersionNotFoundError: below the floor, beyond the newest, or in a gap.
     """
     if version is None:
         return Snapshot(connection, entry, entry.version)
@@ -322,4 +329,5 @@ def snapshot(connection: Connection, entry: TableEntry, version: int | None = No
             f"{entry.table_id!r} has no version {version}: its newest is {entry.version}",
             f"deltalakedb sync {entry.table_id}",
         )
+    check_not_in_gap(entry, version)
     return Snapshot(connection, entry, version)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select
+from sqlalchemy import Column, ColumnElement, Connection, and_, func, select
 
+from .gaps import gaps_of, gone, histories
 from .registry import TableEntry
 from .schema import delta_commits
 
@@ -18,6 +19,9 @@ def version_at(connection: Connection, entry: TableEntry, timestamp_ms: int) -> 
         connection: to the catalog.
         entry: the table.
         timestamp_ms: in milliseconds since the epoch.
+
+    Raises:
+        VersionNotFoundError: it may be a version of a gap.
     """
     own = and_(
         delta_commits.c.table_id == entry.table_id,
@@ -28,15 +32,42 @@ def version_at(connection: Connection, entry: TableEntry, timestamp_ms: int) -> 
         select(func.max(delta_commits.c.version)).where(own, within <= timestamp_ms)
     ).scalar()
     if found is not None:
-        return found
+        return _before_gap(connection, entry, found, within, timestamp_ms)
     begun: int | None = connection.execute(
         select(func.min(delta_commits.c.version)).where(own, within.is_not(None))
     ).scalar()
     newest = entry.version if begun is None else begun - 1
-    return max(_by_files(connection, own, entry.first_version, newest, timestamp_ms), entry.first_version)
+    return _by_files(connection, entry, own, newest, timestamp_ms)
 
 
-def _by_files(connection: Connection, own: ColumnElement[bool], low: int, high: int, timestamp_ms: int) -> int:
+def _by_files(
+    connection: Connection, entry: TableEntry, own: ColumnElement[bool], newest: int, timestamp_ms: int
+) -> int:
+    time = delta_commits.c.file_timestamp
+    for first, last in reversed(histories(entry)):
+        if first > newest:
+            continue
+        begun = connection.execute(
+            select(time).where(own, delta_commits.c.version >= first).order_by(delta_commits.c.version).limit(1)
+        ).scalar()
+        if first == entry.first_version or (begun is not None and begun <= timestamp_ms):
+            found = max(_halved(connection, own, first, min(last, newest), timestamp_ms), first)
+            return _before_gap(connection, entry, found, time, timestamp_ms)
+    raise AssertionError("the oldest part of a history takes every time")
+
+
+def _before_gap(connection: Connection, entry: TableEntry, version: int, column: Column[int], timestamp_ms: int) -> int:
+    """Returns a version that was found by its time, unless it ends before a gap that may have a later one."""
+    for gap in gaps_of(entry):
+        if version == gap.first_version - 1:
+            query = select(column).where(delta_commits.c.table_id == entry.table_id, delta_commits.c.version == version)
+            time: int | None = connection.execute(query).scalar()
+            if time is None or time < timestamp_ms:
+                raise gone(entry, gap, "can't tell its version at that time")
+    return version
+
+
+def _halved(connection: Connection, own: ColumnElement[bool], low: int, high: int, timestamp_ms: int) -> int:
     """Halves the versions by the times of their files, as delta-rs does: copied files' times may be in any order."""
     while low <= high:
         middle = (low + high) // 2

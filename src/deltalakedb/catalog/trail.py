@@ -98,6 +98,7 @@ class WorkTrail(Trail):
         self._event_id: int | None = None
         self._version_before: int | None = None
         self._before = (0, 0)
+        self._remarks: dict[str, Any] = {}
 
     def begin(self, connection: Connection) -> None:
         """Writes that the run is at work, in the caller's transaction; what it changes is counted from here.
@@ -117,6 +118,10 @@ class WorkTrail(Trail):
         """Notes that everything that earlier runs had loaded was deleted."""
         self._before = (0, 0)
 
+    def remark(self, **changes: Any) -> None:
+        """Notes what the run changes beside commits and files, to be written when it ends."""
+        self._remarks |= changes
+
     def end(self, connection: Connection, status: str, message: str | None = None) -> None:
         """Writes how the run ended, in the caller's transaction; `message` is one line without secrets."""
         begun = self._event_id is not None
@@ -129,7 +134,8 @@ class WorkTrail(Trail):
             return
         now = self._counted(connection)
         changes = {name: max(0, now[at] - self._before[at]) for at, name in enumerate(("commits", "files"))}
-        self._write(connection, status, version, message, changes if any(changes.values()) else None)
+        changed = {**changes, **self._remarks} if any(changes.values()) or self._remarks else None
+        self._write(connection, status, version, message, changed)
 
     def _write(
         self,
@@ -137,7 +143,7 @@ class WorkTrail(Trail):
         status: str,
         version: int | None,
         message: str | None,
-        changes: dict[str, int] | None,
+        changes: dict[str, Any] | None,
     ) -> None:
         values: dict[str, Any] = {"status": status, "version": version, "error_message": message}
         mine = update(migration_events).where(_columns.event_id == (self._event_id or 0))

@@ -12,7 +12,7 @@ from sqlalchemy.schema import CreateSchema
 from ..errors import SchemaVersionError
 from . import events
 from .dialects.base import Dialect
-from .schema import SCHEMA_VERSION, delta_validations, migration_events, schema, schema_version
+from .schema import SCHEMA_VERSION, delta_tables, delta_validations, migration_events, schema, schema_version
 from .views import create_views
 
 
@@ -45,6 +45,8 @@ def _count_what_is_there(connection: Connection) -> None:
 def _to_version_3(connection: Connection) -> None:
     _count_what_is_there(connection)
     migration_events.create(connection)
+    json = delta_tables.c.gaps.type.compile(connection.dialect)
+    connection.execute(text(f"ALTER TABLE delta_tables ADD COLUMN gaps {json}"))
 
 
 STEPS: dict[int, Callable[[Connection], None]] = {1: _keep_validations, 2: _to_version_3}

@@ -173,6 +173,11 @@ def check_opening(log: Log, segment: LogSegment) -> None:
     )
 
 
+def metadata_at_floor(log: Log, segment: LogSegment) -> Metadata | None:
+    """Returns the first metaData action of a log: of its checkpoint, or of the first commit that has one."""
+    return next((action for action in _from_the_floor(log, segment) if isinstance(action, Metadata)), None)
+
+
 def _from_the_floor(log: Log, segment: LogSegment) -> Iterator[NamedAction]:
     if segment.checkpoint is not None:
         for actions in read_checkpoint(log, segment.checkpoint):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from ..catalog.gaps import whole_from
 from ..catalog.snapshot import Snapshot
 from ..log.segment import LogSegment
 from ..log.store import Store
@@ -80,9 +81,10 @@ def compare_history(table: DeltaTable, snapshot: Snapshot, segment: LogSegment, 
     except DeltaError as error:  # it gives up on actions that it doesn't know
         findings.note(f"delta-rs could not read the history: {reason(error)}")
         return
-    there = {commit.version for commit in segment.commits}
+    whole = whole_from(snapshot.entry)
+    there = {commit.version for commit in segment.commits if commit.version >= whole}
     told = [commit for commit in snapshot.commits() if commit.commit_info is not None and commit.version in there]
-    older = segment.checkpoint is not None or segment.first_version < snapshot.entry.first_version
+    older = segment.checkpoint is not None or segment.first_version < whole
     if len(seen) < len(told) or (len(seen) > len(told) and not older):
         findings.add(snapshot.version, "commit", None, f"{len(seen)} commits", f"{len(told)} commits", again=True)
         return

@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
 from ..catalog import registry
 from ..catalog.database import Database
+from ..catalog.gaps import histories
 from ..catalog.history import commit_rows
 from ..catalog.registry import TableEntry
 from ..catalog.snapshot import Snapshot, snapshot
@@ -21,10 +23,17 @@ from ..log.path import commit_name
 from .export_actions import Action, Paths, actions_of, floor_actions_of, to_line
 from .export_folder import local_destination, new_log_folder
 
+if TYPE_CHECKING:
+    from .export_checkpoint import Checkpoint
+
 
 @dataclass(frozen=True, slots=True)
 class ExportReport:
-    """What an export wrote. `files` are those that are active at `version`; the checkpoints' versions ascend."""
+    """What an export wrote.
+
+    `files` are those that are active at `version`; the checkpoints' versions ascend; from `first_version` on every
+    version can be read.
+    """
 
     table_id: str
     location: str
@@ -53,7 +62,8 @@ def export_table(
     """Writes a log with everything that SQL has of a table up to a version, by default its newest.
 
     Every commit is there with all its actions, and a checkpoint of the version. Where SQL's history begins with a
-    checkpoint, so does the log: the commit of that version then holds only what is certainly its own.
+    checkpoint, so does the log: the commit of that version then holds only what is certainly its own. So it is where
+    the history goes on behind a gap; what SQL has before the gap is written, too.
     Each commit's file has the time that the original's had, by which engines travel in time.
 
     Memory doesn't grow with the table. The destination appears at the end, whole; nothing else is touched.
@@ -109,24 +119,38 @@ def _write(
 ) -> tuple[int, tuple[int, ...], int]:
     from .export_checkpoint import last_checkpoint, write_checkpoint
 
-    entry, newest = state.entry, state.version
-    floor = entry.first_version
+    checkpoints: list[Checkpoint] = []
+    floor = commits = 0
+    for first, last in histories(state.entry):
+        if first <= state.version:
+            written, count = _write_history(connection, state, folder, paths, first, min(last, state.version))
+            floor, commits = first, commits + count
+            checkpoints += written
+    if not checkpoints or checkpoints[-1].version < state.version:
+        checkpoints.append(write_checkpoint(state, folder, paths, whole=False))
+    (folder / "_last_checkpoint").write_bytes(last_checkpoint(checkpoints[-1]))
+    return floor, tuple(checkpoint.version for checkpoint in checkpoints), commits
+
+
+def _write_history(
+    connection: Connection, state: Snapshot, folder: Path, paths: Paths | None, floor: int, last: int
+) -> tuple[list[Checkpoint], int]:
+    """Writes a part of the history without a gap; returns the checkpoint that it begins with, and counts commits."""
+    from .export_checkpoint import write_checkpoint
+
+    entry = state.entry
     has_commit = _has_commit(connection, entry, floor)
     from_checkpoint = floor > 0 or not has_commit
-    checkpoints = []
+    checkpoints, commits = [], 0
     if from_checkpoint:
         checkpoints.append(write_checkpoint(snapshot(connection, entry, floor), folder, paths, whole=True))
-    commits = 0
-    with closing(commit_rows(connection, entry, floor if has_commit else floor + 1, newest)) as history:
+    with closing(commit_rows(connection, entry, floor if has_commit else floor + 1, last)) as history:
         for rows in history:
             at_floor = from_checkpoint and rows.commit.version == floor
             actions = floor_actions_of(rows, paths) if at_floor else actions_of(rows, paths)
             _write_commit(folder / commit_name(rows.commit.version), actions, rows.commit.file_timestamp)
             commits += 1
-    if not checkpoints or checkpoints[0].version < newest:
-        checkpoints.append(write_checkpoint(state, folder, paths, whole=False))
-    (folder / "_last_checkpoint").write_bytes(last_checkpoint(checkpoints[-1]))
-    return floor, tuple(checkpoint.version for checkpoint in checkpoints), commits
+    return checkpoints, commits
 
 
 def _has_commit(connection: Connection, entry: TableEntry, version: int) -> bool:

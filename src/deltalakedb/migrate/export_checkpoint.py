@@ -17,7 +17,8 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..catalog.registry import TableEntry, now
+from ..catalog.gaps import gaps_of
+from ..catalog.registry import now
 from ..catalog.schema import delta_files
 from ..catalog.snapshot import Snapshot
 from ..errors import CatalogError
@@ -88,7 +89,7 @@ def write_checkpoint(snapshot: Snapshot, folder: Path, paths: Paths | None, *, w
         paths: what stands for the files' paths.
         whole: whether no history before it is left, so that expired tombstones and what we don't know are kept, too.
     """
-    state = _State(snapshot, paths, _unknown(snapshot.entry) if whole else [], None if whole else _horizon(snapshot))
+    state = _State(snapshot, paths, _unknown(snapshot) if whole else [], None if whole else _horizon(snapshot))
     path = folder / f"{snapshot.version:020d}.checkpoint.parquet"
     count = adds = 0
     schema = state.schema()
@@ -150,9 +151,11 @@ class _State(NamedTuple):
         yield from map(remove_action, self.snapshot.removals(self.since_ms))
 
 
-def _unknown(entry: TableEntry) -> list[Action]:
-    """The actions that the catalog's checkpoint had and that we don't model."""
-    return [] if entry.checkpoint_actions is None else _ACTIONS.decode(entry.checkpoint_actions)
+def _unknown(snapshot: Snapshot) -> list[Action]:
+    """The actions that the checkpoint had by which the catalog came to this version, and that we don't model."""
+    kept = {gap.floor: gap.checkpoint_actions for gap in gaps_of(snapshot.entry)}
+    text = kept.get(snapshot.version, snapshot.entry.checkpoint_actions)
+    return [] if text is None else _ACTIONS.decode(text)
 
 
 def _horizon(snapshot: Snapshot) -> float:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from ..catalog import registry
 from ..catalog.database import Database
 from ..catalog.dialects.base import Packed
+from ..catalog.gaps import Gap, gaps_of
 from ..catalog.loading import append_packed
 from ..catalog.registry import TableEntry, TableStatus
 from ..catalog.schema import MAX_TABLE_ID, migration_status
@@ -71,7 +72,11 @@ Listener = Callable[[Progress], None]
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What an import did. `files_processed` is the table's rows in `delta_files` with an `added_version`."""
+    """What an import or a sync did.
+
+    `files_processed` is the table's rows in `delta_files` with an `added_version`, `gaps` are versions that the log
+    lost before they were taken in.
+    """
 
     table_id: str
     location: str
@@ -85,6 +90,7 @@ class ImportReport:
     dry_run: bool
     resumed: bool
     warnings: tuple[str, ...] = ()
+    gaps: tuple[Gap, ...] = ()
 
 
 def default_table_id(location: str) -> str:
@@ -196,6 +202,7 @@ class _Import:
             dry_run=False,
             resumed=resumed,
             warnings=tuple(msgspec.json.decode(entry.warnings or "[]")),
+            gaps=gaps_of(entry),
         )
 
     def _attempt(self) -> tuple[TableEntry, TableStatus | None]:

@@ -87,6 +87,8 @@ class _Comparison:
                 if self._compares(version) and not self._forgotten(kind, version, log or sql or {}):
                     self._findings.add(min(version, self._newest_in_sql), kind, None, log, sql)
                 continue
+            if self._at_checkpoint(version) and log.get("removed") and sql.get("removed"):
+                continue  # a checkpoint that lacks a domain tells that it was removed, and no more
             # One side may know no more than a checkpoint keeps.
             names = log.keys() & sql.keys() if self._at_checkpoint(version) else log.keys() | sql.keys()
             for name in sorted(names):

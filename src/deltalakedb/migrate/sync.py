@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from itertools import chain
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import msgspec
 from sqlalchemy import Connection
 
-from ..catalog import ranges, registry
+from ..catalog import registry
 from ..catalog.database import Database
-from ..catalog.files import end_live, find_live
-from ..catalog.loading import append, append_files
+from ..catalog.files import find_live
 from ..catalog.registry import TableEntry
 from ..catalog.schema import migration_status
 from ..catalog.snapshot import snapshot
 from ..catalog.trail import WorkTrail
 from ..errors import CorruptLogError, LogChangedError
-from ..log.actions import Actions, Add, CommitInfo, deletion_vector_id, key_of
+from ..log.actions import Add, CommitInfo, deletion_vector_id, key_of
 from ..log.path import LogFile, LogFileKind
-from ..log.reader import Log, check_format, expect, open_log, open_log_since, plan, read_commit
-from ..log.store import CHUNK_BYTES, Store
+from ..log.reader import (
+    Log,
+    check_opening,
+    expect,
+    metadata_at_floor,
+    open_log,
+    open_log_since,
+    plan,
+    read_commit,
+)
+from ..log.segment import LogSegment
+from ..log.store import Store
 from ..replay.files import key_hash
-from ..replay.forward import ForwardReplay, Step
-from ..replay.state import CommitSource, CommitState
+from .changes import Change
+from .rebase import rebase
 
 logger = logging.getLogger(__name__)
 
@@ -45,37 +53,28 @@ def log_to_sync(store: Store, entry: TableEntry) -> Log:
     return log if commits and commits == list(range(entry.version, newest + 1)) else open_log(store)
 
 
-def new_commits(log: Log, entry: TableEntry) -> tuple[LogFile, ...]:
-    """Returns the commits that the log has beyond what the catalog has.
+def check_same_table(log: Log, segment: LogSegment | None, connection: Connection, entry: TableEntry) -> None:
+    """Makes sure that a log is the one that was imported.
+
+    By the newest imported commit where it is still there, else by the table's id.
+
+    Args:
+        log: the log.
+        segment: what it rebuilds; None where it was listed from the catalog's version on.
+        connection: to the catalog.
+        entry: the table.
 
     Raises:
-        LogChangedError: the log is older than the catalog, or its history up to the catalog's version is gone.
-        LogGapError: a commit is missing.
+        LogChangedError: it is another table's, or was restored to an older state.
     """
-    if log.since is not None:  # listed by `log_to_sync`, and whole
-        commits = sorted((file for file in log.files if file.kind is LogFileKind.COMMIT), key=lambda file: file.version)
-        return tuple(commit for commit in commits if commit.version > entry.version)
-    segment = plan(log)
-    if segment.version < entry.version:
-        raise LogChangedError(
-            f"The log at {log.location} ends with version {segment.version}, the catalog has {entry.version}",
-            f"The log was restored to an older state: `deltalakedb rollback {entry.table_id}`, then import it anew.",
-        )
-    new = tuple(commit for commit in segment.commits if commit.version > entry.version)
-    if len(new) < segment.version - entry.version:
-        raise LogChangedError(
-            f"The log at {log.location} begins with version {segment.first_version} now, the catalog has "
-            f"{entry.version}: the commits between them are gone",
-            f"`deltalakedb rollback {entry.table_id}`, then import it anew.",
-        )
-    return new
-
-
-def check_same_table(log: Log, connection: Connection, entry: TableEntry) -> None:
-    """Raises LogChangedError where the log's newest imported commit is not the one that was imported."""
     commit = next((file for file in log.files if file.name == f"{entry.version:020d}.json"), None)
-    if commit is None:
-        return  # cleaned up, behind a checkpoint
+    if commit is not None:
+        _check_commit(log, commit, connection, entry)
+    if segment is not None and (commit is None or segment.first_version > entry.version):
+        _check_table(log, segment, connection, entry)
+
+
+def _check_commit(log: Log, commit: LogFile, connection: Connection, entry: TableEntry) -> None:
     kept = snapshot(connection, entry).commits(limit=1)
     if not kept or kept[0].version != entry.version:
         return  # the catalog began with a checkpoint whose commit was not there
@@ -86,9 +85,37 @@ def check_same_table(log: Log, connection: Connection, entry: TableEntry) -> Non
     info = infos[-1] if infos else None
     if info != kept[0].commit_info or (info is None and not _added_by(connection, entry, commit, adds)):
         raise LogChangedError(
-            f"Version {entry.version} of the log at {log.location} is not the one that was imported",
-            f"The table was made anew or restored: `deltalakedb rollback {entry.table_id}`, then import it again.",
+            f"Version {entry.version} of the log at {log.location} is not the one that was imported: "
+            "the table was made anew or restored",
+            _anew(entry),
         )
+
+
+def _check_table(log: Log, segment: LogSegment, connection: Connection, entry: TableEntry) -> None:
+    metadata = metadata_at_floor(log, segment)
+    found = None if metadata is None else metadata.id
+    rows = snapshot(connection, entry).all_metadata()
+    is_older = segment.version < entry.version
+    known = {row.id for row in (rows if is_older else rows[-1:])}
+    if found is not None and known and None not in known and found not in known:
+        raise LogChangedError(
+            f"The table at {log.location} was deleted and made anew: its id is {found} now, the catalog's table has "
+            f"{rows[-1].id}",
+            _anew(entry),
+        )
+    if is_older:
+        raise LogChangedError(
+            f"The log at {log.location} ends with version {segment.version}, the catalog has {entry.version}: "
+            "it was restored to an older state",
+            _anew(entry),
+        )
+
+
+def _anew(entry: TableEntry) -> str:
+    return (
+        f"Import it under another --table-id; `deltalakedb verify-rollback {entry.table_id}` lists the statements that "
+        "delete what the catalog has."
+    )
 
 
 def _added_by(connection: Connection, entry: TableEntry, commit: LogFile, adds: list[Add]) -> bool:
@@ -114,114 +141,86 @@ def take_in(
 
     Returns its new entry.
 
-    Readers see each commit wholly or not at all.
+    Readers see each commit wholly or not at all. Where commits were cleaned up before they could be taken in, the table
+    goes on from the checkpoint behind them (migrate/rebase.py).
 
     Raises:
         LogChangedError: the log is not the one that was imported.
         LogGapError, CorruptLogError, StorageError: a new commit is missing or can't be read.
     """
+    segment = None if log.since is not None else plan(log)
     with connection.begin():
-        check_same_table(log, connection, entry)
-    commits = new_commits(log, entry)
+        check_same_table(log, segment, connection, entry)
+    news = _news(log, segment, entry)
+    files = [file for step in news for file in _files(step)]
     database.dialect.harden(connection)
-    if commits:
+    if files:
         with connection.begin():  # said before it is done, so that a table that falls behind is seen to
-            entry = replace(entry, log_version=commits[-1].version)
+            entry = replace(entry, log_version=files[-1].version)
             registry.complete(connection, entry)
-            _expect(connection, entry.table_id, commits)
+            _expect(connection, entry.table_id, files)
             trail.begin(connection)
-    expect(log, commits)
-    for commit in commits:
+    expect(log, files)
+    for step in news:
         if stop is not None and stop():
             break
+        if isinstance(step, LogSegment):
+            entry = _rebase(database, connection, log, entry, step, trail)
+            continue
         with connection.begin():
-            entry = _apply(database, connection, log, entry, commit)
-        logger.info("%s: version %d taken in", entry.table_id, commit.version)
+            entry = _apply(database, connection, log, entry, step)
+        logger.info("%s: version %d taken in", entry.table_id, step.version)
     return entry
 
 
-def _expect(connection: Connection, table_id: str, commits: tuple[LogFile, ...]) -> None:
+def _news(log: Log, segment: LogSegment | None, entry: TableEntry) -> list[LogFile | LogSegment]:
+    """Returns what the log has beyond the catalog: commits, and where some are gone the segment to go on from."""
+    commits = (file for file in log.files if file.kind is LogFileKind.COMMIT and file.version > entry.version)
+    there = {file.version: file for file in commits}
+    newest = max(there, default=entry.version) if segment is None else segment.version
+    missing = next((version for version in range(entry.version + 1, newest + 1) if version not in there), None)
+    if segment is None or missing is None:
+        return [there[version] for version in sorted(there)]
+    before = [there[version] for version in range(entry.version + 1, missing)]
+    return [*before, segment, *(commit for commit in segment.commits if commit.version > segment.first_version)]
+
+
+def _files(step: LogFile | LogSegment) -> tuple[LogFile, ...]:
+    """Returns the files that are read for a step."""
+    if not isinstance(step, LogSegment):
+        return (step,)
+    own = tuple(commit for commit in step.commits[:1] if commit.version == step.first_version)
+    return (*own, *(step.checkpoint.files if step.checkpoint else ()))
+
+
+def _expect(connection: Connection, table_id: str, files: Sequence[LogFile]) -> None:
     columns = migration_status.c
+    commits = sum(file.kind is LogFileKind.COMMIT for file in files)
     registry.hold(
         connection,
         table_id,
-        commits_total=columns.commits_processed + len(commits),
-        log_bytes_total=columns.log_bytes_processed + sum(commit.size for commit in commits),
+        commits_total=columns.commits_processed + commits,
+        log_bytes_total=columns.log_bytes_processed + sum(file.size for file in files),
     )
+
+
+def _rebase(
+    database: Database, connection: Connection, log: Log, entry: TableEntry, floor: LogSegment, trail: WorkTrail
+) -> TableEntry:
+    check_opening(log, floor)
+    with connection.begin():
+        entry, gap = rebase(database, connection, log, entry, floor)
+    trail.remark(gap=[gap.first_version, gap.last_version], rebased_on=gap.floor)
+    logger.warning(
+        "%s: %s in the log before a sync could take it in; went on from the checkpoint of version %d",
+        entry.table_id,
+        gap,
+        gap.floor,
+    )
+    return entry
 
 
 def _apply(database: Database, connection: Connection, log: Log, entry: TableEntry, commit: LogFile) -> TableEntry:
-    table_id, pieces = entry.table_id, _pieces(log, commit)
-    state = CommitState(CommitSource(commit.version, commit.name, commit.modified_ms, ()))
-    replay = ForwardReplay(state, lambda hashes: find_live(connection, table_id, hashes))
-    indexes, change = ranges.indexes_of(connection, table_id), _Change(commit.size)
-
-    def write(step: Step) -> None:
-        change.note(step)
-        end_live(connection, table_id, step.ended)
-        append_files(connection, database.dialect, table_id, step.added)
-        ranges.append(connection, database.dialect, indexes, step.added)
-
-    try:
-        for piece in pieces():
-            append(connection, database.dialect, table_id, state.take(piece))
-        for step in replay.remove(chain.from_iterable(piece.removes for piece in pieces())):
-            write(step)
-        for step in replay.add(chain.from_iterable(piece.adds for piece in pieces())):
-            write(step)
-            change.added += len(step.added)
-    except msgspec.MsgspecError as error:
-        raise CorruptLogError(f"{commit.name}: {error}") from error
-    if state.metadata is not None:
-        check_format(state.metadata)
-    append(connection, database.dialect, table_id, state.finish())
-    return _move_on(connection, entry, state, change)
-
-
-def _pieces(log: Log, commit: LogFile) -> Callable[[], Iterator[Actions]]:
-    """What reads a commit, any number of times: small ones from memory, large ones in pieces from the store."""
-    if commit.size > CHUNK_BYTES:
-        return lambda: read_commit(log, commit)
-    whole = list(read_commit(log, commit))
-    return lambda: iter(whole)
-
-
-@dataclass(slots=True)
-class _Change:
-    """What a commit has changed: files with an `added_version`, and what is active."""
-
-    log_bytes: int
-    added: int = 0
-    active_files: int = 0
-    active_bytes: int = 0
-
-    def note(self, step: Step) -> None:
-        for files, sign in ((step.added, 1), (step.ended, -1)):
-            sizes = [file.size or 0 for file in files if sign < 0 or file.removed_version is None]
-            self.active_files += sign * len(sizes)
-            self.active_bytes += sign * sum(sizes)
-
-
-def _move_on(connection: Connection, entry: TableEntry, state: CommitState, change: _Change) -> TableEntry:
-    warnings = [*msgspec.json.decode(entry.warnings or "[]"), *state.violations]
-    moved = replace(
-        entry,
-        version=state.version,
-        synced_at=registry.now(),
-        warnings=msgspec.json.encode(warnings).decode() if warnings else None,
-    )
-    registry.complete(connection, moved)
-    columns = migration_status.c
-    registry.hold(
-        connection,
-        entry.table_id,
-        version=state.version,
-        target_version=state.version,
-        files_processed=columns.files_processed + change.added,
-        active_files=columns.active_files + change.active_files,
-        active_bytes=columns.active_bytes + change.active_bytes,
-        commits_processed=columns.commits_processed + 1,
-        log_bytes_processed=columns.log_bytes_processed + change.log_bytes,
-        heartbeat_at=registry.now(),
-    )
-    return moved
+    change = Change(connection, database.dialect, entry.table_id)
+    state, _replay = change.commit(log, commit)
+    return change.move_on(entry, commit.version, (commit,), commits=1, warnings=state.violations)

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from ..catalog import registry, validations
 from ..catalog.database import Database
+from ..catalog.gaps import histories, whole_from
 from ..catalog.registry import TableEntry
 from ..catalog.snapshot import Snapshot, snapshot
 from ..catalog.trail import Trail
@@ -185,8 +186,9 @@ class _Validation:
 
     def run(self, *, all_versions: bool) -> ValidationReport:
         segment = self._segment()
-        floor = max(segment.first_version, self._entry.first_version)
-        scope = Scope(segment, floor, segment.first_version != self._entry.first_version)
+        whole = whole_from(self._entry)
+        floor = max(segment.first_version, whole)
+        scope = Scope(segment, floor, segment.first_version != whole or self._entry.gaps is not None)
         versions = range(floor if all_versions else segment.version, segment.version + 1)
         self._begin(segment, len(versions))
         self._against_log(scope, versions)
@@ -218,14 +220,17 @@ class _Validation:
                 f"deltalakedb sync {entry.table_id}",
             ) from error
         findings.compare(segment.version, "version", None, segment.version, entry.version)
+        whole = whole_from(entry)
         if segment.first_version > entry.first_version:
+            older = [(first, min(last, segment.first_version - 1)) for first, last in histories(entry)]
+            alone = " and ".join(f"{first} to {last}" for first, last in older if first <= last)
             findings.note(
                 f"The log begins with version {segment.first_version} now: "
-                f"versions {entry.first_version} to {segment.first_version - 1} are in SQL alone and were not compared"
+                f"versions {alone} are in SQL alone and were not compared"
             )
-        elif segment.first_version < entry.first_version:
+        elif segment.first_version < whole:
             findings.note(
-                f"The log begins with version {segment.first_version}, the catalog with {entry.first_version}: "
+                f"The log begins with version {segment.first_version}, the catalog with {whole}: "
                 "what lies between was not compared"
             )
         if self._grown:

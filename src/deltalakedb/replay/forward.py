@@ -40,10 +40,20 @@ class ForwardReplay:
         self._removed: set[bytes] = set()
         self._added: set[bytes] = set()
 
+    @property
+    def added(self) -> set[bytes]:
+        """The keys of the files that the commit has added so far."""
+        return self._added
+
+    @property
+    def removed(self) -> set[bytes]:
+        """The keys of the files that the commit has removed so far."""
+        return self._removed
+
     def remove(self, removes: Iterable[Remove]) -> Iterator[Step]:
         """Yields what the removes change, in pieces; the caller writes each before it asks for the next."""
         version = self._state.version
-        for chunk in _chunks(removes):
+        for chunk in chunks(removes):
             keyed = [(remove, deletion_vector_id(remove.deletion_vector)) for remove in chunk]
             keys = [file_key(remove.path, dv_id) for remove, dv_id in keyed]
             live = self._find_live({key_hash(key) for key in keys})
@@ -60,7 +70,7 @@ class ForwardReplay:
     def add(self, adds: Iterable[Add]) -> Iterator[Step]:
         """Yields what the adds change, in pieces; the caller writes each before it asks for the next."""
         version = self._state.version
-        for chunk in _chunks(adds):
+        for chunk in chunks(adds):
             step, hashes = Step(), set[int]()
             for add in chunk:
                 key = key_of(add)
@@ -78,7 +88,8 @@ class ForwardReplay:
             yield step
 
 
-def _chunks(items: Iterable[_T]) -> Iterator[list[_T]]:
+def chunks(items: Iterable[_T]) -> Iterator[list[_T]]:
+    """Yields items in lists of as many as are looked up at once."""
     iterator = iter(items)
     while chunk := list(islice(iterator, _CHUNK)):
         yield chunk

@@ -12,6 +12,7 @@ from statistics import median
 from typing import Any
 
 from ..catalog.database import Database
+from ..catalog.gaps import whole_from
 from ..errors import ArgumentError, LogChangedError, UnsupportedTableError
 from ..log.store import Store, open_store
 from ..migrate.against_delta_rs import open_version, reader_name
@@ -182,7 +183,7 @@ class _Files:
 
 
 def _questions(newest: Opened, files: _Files) -> Iterator[_Question]:
-    version, first = newest.version, newest.entry.first_version
+    version, first = newest.version, whole_from(newest.entry)
     yield _Question("open_latest", version, lambda: int(files.open(version).version()), DeltaTable.version)
     yield _Question("list_files", version, lambda: files.active(version), _listed)
     if "file_pruning_predicate" in inspect.signature(type(files.open(version)).file_uris).parameters:  # from 1.6.4 on

@@ -206,7 +206,8 @@ def _import(report: Any) -> dict[str, Any]:
 
 def _synced(table: SyncedTable | UnsyncedTable) -> dict[str, Any]:
     if isinstance(table, SyncedTable):
-        return {**_pick(table.report, _IMPORT), "from_version": table.from_version}
+        gone = [[gap.first_version, gap.last_version] for gap in table.report.gaps if gap.floor > table.from_version]
+        return {**_pick(table.report, _IMPORT), "from_version": table.from_version, "gaps": gone}
     return {**_pick(table, ("table_id", "location", "from_version", "error")), "status": "failed"}
 
 

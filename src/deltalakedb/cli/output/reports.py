@@ -165,8 +165,11 @@ def _synced_line(one: SyncedTable | UnsyncedTable) -> Text:
     report, new = one.report, one.report.version - one.from_version
     if not new:
         return title("ok", report.table_id, f"is up to date at version {report.version:,}")
+    gone = [gap for gap in report.gaps if gap.floor > one.from_version]
+    new -= sum(gap.last_version - gap.first_version + 1 for gap in gone)
     came = f"{plural(new, 'new version')}, {versions(one.from_version + 1, report.version)}"
-    return title("ok", report.table_id, f"took in {came}, in {duration(report.duration_seconds)}")
+    without = "".join(f" ({gap})" for gap in gone)
+    return title("ok", report.table_id, f"took in {came}{without}, in {duration(report.duration_seconds)}")
 
 
 # ---- validate
