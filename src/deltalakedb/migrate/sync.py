@@ -53,6 +53,29 @@ def log_to_sync(store: Store, entry: TableEntry) -> Log:
     return log if commits and commits == list(range(entry.version, newest + 1)) else open_log(store)
 
 
+def newest_version(log: Log, entry: TableEntry) -> int:
+    """Returns the newest version of a log that `log_to_sync` listed.
+
+    Raises:
+        LogChangedError: the catalog has newer ones.
+        LogGapError: a commit is missing.
+    """
+    if log.since is not None:
+        return max(file.version for file in log.files if file.kind is LogFileKind.COMMIT)
+    segment = plan(log)
+    if segment.version < entry.version:
+        raise _older(log, segment, entry)
+    return segment.version
+
+
+def _older(log: Log, segment: LogSegment, entry: TableEntry) -> LogChangedError:
+    return LogChangedError(
+        f"The log at {log.location} ends with version {segment.version}, the catalog has {entry.version}: "
+        "it was restored to an older state",
+        _anew(entry),
+    )
+
+
 def check_same_table(log: Log, segment: LogSegment | None, connection: Connection, entry: TableEntry) -> None:
     """Makes sure that a log is the one that was imported.
 
@@ -104,11 +127,7 @@ def _check_table(log: Log, segment: LogSegment, connection: Connection, entry: T
             _anew(entry),
         )
     if is_older:
-        raise LogChangedError(
-            f"The log at {log.location} ends with version {segment.version}, the catalog has {entry.version}: "
-            "it was restored to an older state",
-            _anew(entry),
-        )
+        raise _older(log, segment, entry)
 
 
 def _anew(entry: TableEntry) -> str:

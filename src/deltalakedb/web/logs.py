@@ -11,7 +11,7 @@ from threading import Event, Lock, Thread
 from ..catalog.registry import TableEntry, now
 from ..errors import DeltaLakeDBError, LogChangedError, LogGapError
 from ..log.store import open_store
-from ..migrate.sync import log_to_sync, new_commits
+from ..migrate.sync import log_to_sync, newest_version
 
 _GOOD_FOR_SECONDS = 10.0
 _AT_ONCE = 8
@@ -89,7 +89,7 @@ class LogWatch:
 
     def _asked(self, entry: TableEntry) -> LogLook:
         try:
-            new = len(new_commits(log_to_sync(open_store(entry.location, self._options), entry), entry))
+            new = newest_version(log_to_sync(open_store(entry.location, self._options), entry), entry) - entry.version
         except (LogChangedError, LogGapError) as error:
             return LogLook("changed", message=self._scrub(error.message), looked_at=now())
         except DeltaLakeDBError as error:
