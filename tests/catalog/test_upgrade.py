@@ -57,6 +57,23 @@ def test_opening_a_catalog_again_changes_nothing(made: str):
     assert open_both(made) == [None, None]
 
 
+def test_who_comes_second_upgrades_nothing(made: str, monkeypatch: pytest.MonkeyPatch):
+    look, looks = upgrade.version_of, []
+
+    def version_of(connection: Connection) -> int | None:
+        looks.append(look(connection))
+        return looks[-1] if len(looks) > 1 else None  # another process has just made the tables
+
+    monkeypatch.setattr(upgrade, "version_of", version_of)
+    database = Database(made)
+    with database.writing():
+        pass
+    database.close()
+    assert looks == [SCHEMA_VERSION, SCHEMA_VERSION]
+    monkeypatch.undo()
+    assert events_in(made) == []
+
+
 def test_a_newer_schema_is_refused_by_readers_and_writers(made: str):
     execute(made, "UPDATE deltalakedb_schema SET version = 999")
     for error in open_both(made):

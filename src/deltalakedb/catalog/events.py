@@ -7,6 +7,7 @@ of the change, so that neither is there without the other.
 from __future__ import annotations
 
 import json
+import logging
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,9 +19,12 @@ from typing import Any
 import psutil
 from sqlalchemy import Connection, Select, insert, select
 
+from ..steps import step
 from . import registry
 from .dialects.base import Dialect
 from .schema import migration_events, migration_status
+
+logger = logging.getLogger(__name__)
 
 _columns = migration_events.c
 
@@ -123,12 +127,13 @@ def add(
     `values` are other columns. An event that isn't running has ended now.
     """
     moment = registry.now()
+    started_at = started_at or moment
     written = insert(migration_events).values(
         table_id=table_id,
         command=command,
         options=options,
         status=status,
-        started_at=started_at or moment,
+        started_at=started_at,
         ended_at=None if status == registry.RUNNING else moment,
         changes=as_json(changes) if changes else None,
         times=1,
@@ -140,7 +145,20 @@ def add(
         **values,
     )
     number: Any = connection.execute(written).inserted_primary_key
+    tell(int(number[0]), command, table_id, status, started_at, changes=changes or None, **values)
     return int(number[0])
+
+
+def tell(event_id: int, command: str, table_id: str | None, status: str, started_at: datetime, **values: Any) -> None:
+    """Logs what an event says, as it is written."""
+    told = {"event_id": event_id, "command": command, "table_id": table_id, "status": status, **values}
+    if status == registry.RUNNING:
+        logger.info("%s: %s begins", table_id or "catalog", command, extra=step("run_started", **told))
+        return
+    if status == registry.FAILED:  # whoever fails says so to people, too
+        told["level"] = "error"
+    told["seconds"] = (registry.now() - started_at).total_seconds()
+    logger.info("%s: %s %s", table_id or "catalog", command, status, extra=step("run_ended", **told))
 
 
 @cache

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, select, update
 
 from ..errors import ArgumentError, DeltaLakeDBError, TableNotFoundError
+from ..steps import step
 from . import events, registry
 from .database import Database
 from .registry import TableEntry
@@ -67,7 +68,8 @@ class Trail:
                 with self._database.transaction() as connection:
                     self._add(connection, status, **values, **self._version(connection))
         except DeltaLakeDBError as error:
-            logger.info("%s is not in the audit trail: %s", self.command, error.message)
+            unwritten = step("unrecorded", table_id=self.table_id, status=status)
+            logger.info("%s is not in the audit trail: %s", self.command, error.message, extra=unwritten)
 
     def _version(self, connection: Connection) -> dict[str, int]:
         entry = None if self.table_id is None else registry.entry_of(connection, self.table_id)
@@ -148,9 +150,11 @@ class WorkTrail(Trail):
         values: dict[str, Any] = {"status": status, "version": version, "error_message": message}
         mine = update(migration_events).where(_columns.event_id == (self._event_id or 0))
         text = None if changes is None else events.as_json(changes)
-        # What it began with may have been rolled back.
-        if not connection.execute(mine.values(ended_at=registry.now(), changes=text, **values)).rowcount:
-            self._add(connection, changes=changes, version_before=self._version_before, **values)
+        before = self._version_before
+        if connection.execute(mine.values(ended_at=registry.now(), changes=text, **values)).rowcount:
+            self._tell(self._event_id or 0, version_before=before, changes=changes, **values)
+        else:  # what it began with was rolled back
+            self._add(connection, changes=changes, version_before=before, **values)
 
     def _said(self, connection: Connection, status: str, message: str | None) -> bool:
         """Counts a failure that is the last one over again: a sync every 30 s would say it every 30 s."""
@@ -164,7 +168,11 @@ class WorkTrail(Trail):
         again = {"times": _columns.times + 1, "ended_at": registry.now(), "owner": registry.this_process()}
         connection.execute(update(migration_events).where(_columns.event_id == last.event_id).values(**again))
         connection.execute(delete(migration_events).where(_columns.event_id == (self._event_id or 0)))
+        self._tell(last.event_id, status=status, error_message=message, times=last.times + 1, version=last.version)
         return True
+
+    def _tell(self, event_id: int, **values: Any) -> None:
+        events.tell(event_id, self.command, self.table_id, started_at=self._started_at, **values)
 
     def _version_of(self, connection: Connection) -> int | None:
         entry = registry.entry_of(connection, self._table_id)

@@ -89,7 +89,7 @@ def ensure(connection: Connection, dialect: Dialect, where: str, schema_name: st
             _create(connection, where)
         elif found > SCHEMA_VERSION:
             raise _newer(found, where)
-        else:
+        elif found < SCHEMA_VERSION:  # nobody else was faster
             _upgrade(connection, dialect, found, where)
 
 

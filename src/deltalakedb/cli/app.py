@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
+import time
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
@@ -19,13 +21,16 @@ from typing import Any
 import click
 
 from ..catalog.secrets import Secrets
+from ..steps import step
 from .arguments import Arguments
 from .failures import explain
 from .help import WithExamples
-from .logs import logging_to_stderr
+from .logs import are_for_machines, logging_to_stderr, say
 from .output import output_for
 from .secrets import secrets_of
 from .signals import Terminated, terminable
+
+logger = logging.getLogger(__name__)
 
 # In the order in which a migration needs them. Modules are imported when their command is, so that all others are free.
 _COMMANDS = {
@@ -117,8 +122,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = Arguments(tuple(words))
     secrets = secrets_of(given)
     _let_any_name_pass()
-    with terminable(), logging_to_stderr(verbose=given.verbose, scrub=secrets.scrub):
-        return run_line(words, secrets)
+    with (
+        terminable(),
+        logging_to_stderr(
+            verbose=given.verbose,
+            scrub=secrets.scrub,
+            for_machines=given.log_format == "json",
+            command=given.command,
+        ),
+    ):
+        begun = time.perf_counter()
+        logger.info("%s begins", given.command, extra=step("command_started", arguments=words))
+        code = run_line(words, secrets)
+        ended = step("command_ended", exit_code=code, seconds=time.perf_counter() - begun)
+        logger.info("%s ended with exit code %d", given.command, code, extra=ended)
+        return code
 
 
 def run_line(words: Sequence[str], secrets: Secrets | None = None) -> int:
@@ -146,7 +164,8 @@ def _stopped(given: Arguments, secrets: Secrets, error: BaseException) -> int:
         return _READER_GONE
     line = secrets.scrub(given.resuming()) if given.can_resume else None
     with suppress(OSError):
-        click.echo(f"{_after_key()}Interrupted.{f' Go on with: {line}' if line else ''}", err=True)
+        text = f"Interrupted.{f' Go on with: {line}' if line else ''}"
+        say(text if are_for_machines() else _after_key() + text, level=logging.WARNING, step="interrupted")
         if given.output == "json":
             click.echo(json.dumps({"error": {"type": "Interrupted", "message": "Interrupted", "hint": line}}))
     return _TERMINATED if _came_from_sigterm(error) else _INTERRUPTED
@@ -170,10 +189,15 @@ def _came_from_sigterm(error: BaseException | None) -> bool:
 
 def _failed(given: Arguments, secrets: Secrets, error: Exception) -> int:
     failure = explain(error, secrets.scrub)
-    if given.verbose and failure.exit_code != 2:
+    is_told = given.verbose and failure.exit_code != 2
+    if are_for_machines():
+        told = step("failed", type=failure.type, hint=failure.hint, exit_code=failure.exit_code)
+        logger.error("%s", failure.message, extra=told, exc_info=error if is_told else None)
+    elif is_told:
         click.echo(secrets.scrub("".join(traceback.format_exception(error)).rstrip()), err=True)
     try:
-        output_for(given.output).failed(failure)
+        if given.output == "json" or not are_for_machines():
+            output_for(given.output).failed(failure)
         sys.stdout.flush()
     except OSError:  # a full disk or a closed pipe is what may have failed in the first place
         _close_stdout()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,6 +12,7 @@ READ_VARIABLE = "DELTALAKEDB_READ_URL"
 CONFIG_VARIABLE = "DELTALAKEDB_CONFIG"
 WEBHOOK_VARIABLE = "DELTALAKEDB_WEBHOOK"
 TOKEN_VARIABLE = "DELTALAKEDB_TOKEN"
+LOG_FORMAT_VARIABLE = "DELTALAKEDB_LOG_FORMAT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,17 @@ class Arguments:
     def verbose(self) -> bool:
         """Whether details were asked for."""
         return any(word in ("--verbose", "-v") for word in self._options())
+
+    @property
+    def log_format(self) -> str:
+        """The form of what goes to stderr that was asked for: `json`, else `text`."""
+        given = self._last("--log-format") or os.environ.get(LOG_FORMAT_VARIABLE)
+        return "json" if given == "json" else "text"
+
+    @property
+    def command(self) -> str | None:
+        """The command's name."""
+        return self.words[0] if self.words and not self.words[0].startswith("-") else None
 
     @property
     def webhook(self) -> str | None:

@@ -10,7 +10,7 @@ import click
 
 from ..catalog.secrets import Secrets
 from ..log.path import MAX_VERSION
-from .arguments import CONFIG_VARIABLE, DATABASE_VARIABLE, READ_VARIABLE
+from .arguments import CONFIG_VARIABLE, DATABASE_VARIABLE, LOG_FORMAT_VARIABLE, READ_VARIABLE
 from .config import SETTINGS
 from .help import ABOUT_DATABASE
 from .output import output_for
@@ -129,13 +129,22 @@ def common(function: Callable[Concatenate[Run, P], int | None]) -> Callable[P, i
         show_default=True,
         help="For people, or for programs.",
     )
+    @click.option(
+        "--log-format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        envvar=LOG_FORMAT_VARIABLE,
+        help="What stderr says: for people, or an event a line for machines.",
+    )
     @click.option("-v", "--verbose", is_flag=True, help="Log what happens, with times; show tracebacks.")
     @functools.wraps(function)
     def command(*args: P.args, **kwargs: P.kwargs) -> int | None:
         context = click.get_current_context()
         secrets = context.find_object(Secrets) or Secrets()
         output = output_for(str(kwargs.pop("output")))
-        kwargs.pop("verbose")  # has taken effect before click saw it
+        for name in ("verbose", "log_format"):
+            kwargs.pop(name)  # have taken effect before click saw them
         settings = Settings(context, secrets)
         for name in ABOUT_DATABASE:
             kwargs.pop(name)

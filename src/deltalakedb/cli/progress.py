@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .logs import are_for_machines, say
 from .output.human import duration, plural, printable
 
 if TYPE_CHECKING:
@@ -139,10 +140,30 @@ class _BarsOnTerminal(Display):
                 self._bars.start()
 
 
+class _Events(Display):
+    """An event every few seconds, for machines."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+        self._next = dict[str, float]()
+
+    def show(self, name: str, share: float | None, text: str) -> None:
+        now = time.monotonic()
+        if now >= self._next.setdefault(name, self._begun + _SILENT_SECONDS):
+            self._next[name] = now + _LINE_EVERY_SECONDS
+            say(f"{name}: {text}", step="progress", table_id=name, share=share, seconds=now - self._begun)
+
+    def end(self, name: str) -> None:
+        self._next.pop(name, None)
+
+    def say(self, text: str) -> None:
+        say(text)
+
+
 @contextmanager
 def display() -> Iterator[Display]:
     """Yields what suits whoever watches stderr."""
-    shown = _BarsOnTerminal() if sys.stderr.isatty() else _Lines()
+    shown = _Events() if are_for_machines() else _BarsOnTerminal() if sys.stderr.isatty() else _Lines()
     try:
         yield shown
     finally:

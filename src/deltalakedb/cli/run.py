@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import click
-
 from ..catalog.options import DatabaseOptions
 from ..catalog.secrets import Secrets
+from .logs import say
 from .output import Output
 from .settings import Settings
 
@@ -75,11 +74,11 @@ class Run:
 
     def note(self, text: str) -> None:
         """Says something to whoever watches; never on stdout."""
-        click.secho(text, dim=True, err=True)
+        say(text, dim=True)
 
     def notes(self, kind: str, texts: Sequence[str]) -> None:
         """Says what the user should know about a result that stands all the same; `kind` is Warning or Note."""
         for text in texts[:_NOTES_SHOWN]:
-            self.note(f"{kind}: {text}")
+            say(f"{kind}: {text}", dim=True, level=logging.WARNING if kind == "Warning" else logging.INFO)
         if len(texts) > _NOTES_SHOWN:
             self.note(f"… and {len(texts) - _NOTES_SHOWN:,} more")

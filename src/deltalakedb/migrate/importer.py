@@ -26,6 +26,7 @@ from ..errors import ArgumentError, DeltaLakeDBError, LogError
 from ..log.reader import Log, check_opening, open_log, plan
 from ..log.segment import LogSegment
 from ..log.store import Store, is_uri, open_store
+from ..steps import step
 from .ahead import is_large, reading
 from .claimed import claimed
 from .feed import Batch, Ending, Read, Source
@@ -261,12 +262,19 @@ class _Import:
 
         others = all_others()
         while (first := next(others, None)) is not None:
+            begun = time.perf_counter()
             with self.connection.begin():
                 self.database.dialect.relax(self.connection)
                 loaded = self._load(chain((first,), islice(others, per_transaction - 1)))
+            self._say_loaded(loaded, time.perf_counter() - begun)
             told.loaded(sum(each.files for each in loaded), loaded[-1].read)
         assert last is not None
         return last
+
+    def _say_loaded(self, loaded: Sequence[Batch], seconds: float) -> None:
+        files, version = sum(batch.files for batch in loaded), loaded[-1].read.version
+        told = step("batch", table_id=self.table_id, version=version, files=files, seconds=seconds)
+        logger.debug("%s: %d files loaded, down to version %d", self.table_id, files, version, extra=told)
 
     def _load(self, batches: Iterable[Batch]) -> list[Batch]:
         """Loads batches and moves the watermark; returns what was loaded, without the rows."""
@@ -286,9 +294,12 @@ class _Import:
     def _load_last(self, batch: Batch, ending: Ending, log: Log, segment: LogSegment) -> TableEntry:
         """Loads the last batch and makes the table readable, durably: with it, all batches before are on disk."""
         self.database.dialect.harden(self.connection)
+        begun = time.perf_counter()
         with self.connection.begin():
-            self._load((batch,))
-            return self._complete(ending, log, segment)
+            loaded = self._load((batch,))
+            entry = self._complete(ending, log, segment)
+        self._say_loaded(loaded, time.perf_counter() - begun)
+        return entry
 
     def _plan(self, log: Log, before: TableStatus | None) -> tuple[LogSegment, int]:
         """Returns what to read, and how many of its rows are loaded already."""
@@ -296,10 +307,12 @@ class _Import:
         if before is not None and loaded:
             segment = self._same_as_before(log, before)
             if segment is not None:
+                self._say_planned(segment)
                 return segment, loaded
             logger.warning("%s: the log has changed since the import was interrupted: beginning anew", self.table_id)
         segment = plan(log)
         check_opening(log, segment)
+        self._say_planned(segment)
         with self.connection.begin():
             registry.delete_rows(self.connection, self.table_id)
             self.trail.count_anew()
@@ -317,6 +330,16 @@ class _Import:
                 **dict.fromkeys(_COUNTED, 0),
             )
         return segment, 0
+
+    def _say_planned(self, segment: LogSegment) -> None:
+        told = {"commits": len(segment.commits), "log_bytes": segment.size, "first_version": segment.first_version}
+        logger.info(
+            "%s: versions %d to %d are to be imported",
+            self.table_id,
+            segment.first_version,
+            segment.version,
+            extra=step("planned", table_id=self.table_id, version=segment.version, **told),
+        )
 
     @staticmethod
     def _same_as_before(log: Log, before: TableStatus) -> LogSegment | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -32,6 +33,7 @@ from ..log.reader import (
 from ..log.segment import LogSegment
 from ..log.store import Store
 from ..replay.files import key_hash
+from ..steps import step
 from .changes import Change
 from .rebase import rebase
 
@@ -171,7 +173,7 @@ def take_in(
     with connection.begin():
         check_same_table(log, segment, connection, entry)
     news = _news(log, segment, entry)
-    files = [file for step in news for file in _files(step)]
+    files = [file for each in news for file in _files(each)]
     database.dialect.harden(connection)
     if files:
         with connection.begin():  # said before it is done, so that a table that falls behind is seen to
@@ -180,15 +182,17 @@ def take_in(
             _expect(connection, entry.table_id, files)
             trail.begin(connection)
     expect(log, files)
-    for step in news:
+    for each in news:
         if stop is not None and stop():
             break
-        if isinstance(step, LogSegment):
-            entry = _rebase(database, connection, log, entry, step, trail)
+        if isinstance(each, LogSegment):
+            entry = _rebase(database, connection, log, entry, each, trail)
             continue
+        begun = time.perf_counter()
         with connection.begin():
-            entry = _apply(database, connection, log, entry, step)
-        logger.info("%s: version %d taken in", entry.table_id, step.version)
+            entry = _apply(database, connection, log, entry, each)
+        told = step("commit", table_id=entry.table_id, version=each.version, seconds=time.perf_counter() - begun)
+        logger.info("%s: version %d taken in", entry.table_id, each.version, extra=told)
     return entry
 
 
@@ -204,12 +208,12 @@ def _news(log: Log, segment: LogSegment | None, entry: TableEntry) -> list[LogFi
     return [*before, segment, *(commit for commit in segment.commits if commit.version > segment.first_version)]
 
 
-def _files(step: LogFile | LogSegment) -> tuple[LogFile, ...]:
-    """Returns the files that are read for a step."""
-    if not isinstance(step, LogSegment):
-        return (step,)
-    own = tuple(commit for commit in step.commits[:1] if commit.version == step.first_version)
-    return (*own, *(step.checkpoint.files if step.checkpoint else ()))
+def _files(news: LogFile | LogSegment) -> tuple[LogFile, ...]:
+    """Returns the files that are read for a commit, or for what the table goes on from."""
+    if not isinstance(news, LogSegment):
+        return (news,)
+    own = tuple(commit for commit in news.commits[:1] if commit.version == news.first_version)
+    return (*own, *(news.checkpoint.files if news.checkpoint else ()))
 
 
 def _expect(connection: Connection, table_id: str, files: Sequence[LogFile]) -> None:
@@ -235,6 +239,7 @@ def _rebase(
         entry.table_id,
         gap,
         gap.floor,
+        extra=step("rebase", table_id=entry.table_id, version=gap.floor, gap=[gap.first_version, gap.last_version]),
     )
     return entry
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import queue
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from logging.handlers import QueueHandler
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -108,6 +111,9 @@ class _Pool(Generic[Job, Result]):
         if kind == "progress":
             self._on_progress(value)
             return
+        if kind == "log":
+            logging.getLogger(value.name).handle(value)
+            return
         del self._busy[connection]
         if self._left:
             self._give(connection, process)
@@ -128,13 +134,31 @@ def _serve(connection: Connection[Any, Any], work: Callable[[Any, Callable[[Any]
     """What a worker process does: one job after another, until the other end of the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; our parent tells us what to do
     signal.signal(signal.SIGTERM, _interrupt)
-    logging.basicConfig(level=level, format="%(asctime)s %(message)s")
+    lock = threading.Lock()
+
+    def tell(kind: str, value: Any) -> None:
+        with lock:  # the heart of an import logs beside it
+            connection.send((kind, value))
+
+    logging.getLogger("deltalakedb").setLevel(level)
+    logging.getLogger().addHandler(_ToParent(tell))
     try:
         while True:
             job = connection.recv()
-            connection.send(("result", work(job, lambda progress: connection.send(("progress", progress)))))
+            tell("result", work(job, lambda progress: tell("progress", progress)))
     except (EOFError, BrokenPipeError, KeyboardInterrupt):
         pass
+
+
+class _ToParent(QueueHandler):
+    """Hands records to the parent process, which knows how they are shown and what must not be."""
+
+    def __init__(self, tell: Callable[[str, Any], None]) -> None:
+        super().__init__(queue.SimpleQueue())  # which stays empty
+        self._tell = tell
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        self._tell("log", record)
 
 
 def _interrupt(_signal: int, _frame: Any) -> NoReturn:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..logs import are_for_machines
 from ..synced import SyncedTable
 from .base import Output
 
@@ -89,7 +90,7 @@ class JsonOutput(Output):
 
     def failed(self, failure: Failure) -> None:
         _print({"error": {"type": failure.type, "message": failure.message, "hint": failure.hint}})
-        if not sys.stdout.isatty():  # whoever reads the log of a cron job sees it as well
+        if not (sys.stdout.isatty() or are_for_machines()):  # whoever reads the log of a cron job sees it as well
             click.echo(f"Error: {failure.message}", err=True)
 
     def discovered(self, tables: Iterable[FoundTable]) -> int:
