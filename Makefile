@@ -3,7 +3,7 @@
 VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
-# One worker a core, but four at most: each starts a PostgreSQL server of its own.
+# One worker a core, but four at most: each starts servers of its own.
 WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ $$n -lt 4 ] && echo $$n || echo 4)
 
 # The newest Python that really runs: a version manager may leave names on the PATH that only print an error.
@@ -20,6 +20,7 @@ demo: $(VENV)/.installed  ## import sample tables into SQLite and look at them
 
 test: $(VENV)/.installed-dev  ## run the tests; ARGS="-k name" for some of them
 	@tests/install-azurite.sh
+	@tests/install-mariadb.sh
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 fuzz: $(VENV)/.installed-fuzz  ## try bad input for long; ARGS="--seconds 600 --only logs"

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 DOCS = Path(__file__).parent
@@ -60,16 +60,19 @@ def run_page(page: str, folder: Path, url: str | None = None) -> Iterator[tuple[
     Args:
         page: its text.
         folder: where it runs.
-        url: the catalog that its commands make and its SQL asks; by default one in the folder.
+        url: the catalog that its commands make and its SQL asks; by default one in the folder. In MySQL a ```mysql
+            block is run in place of the ```sql block before it.
 
     Raises:
         BlockFailedError: a block failed.
     """
     found = blocks(page)
-    for block, following in zip(found, [*found[1:], None], strict=True):
+    for at, block in enumerate(found):
         if block.language in _RUN:
-            shown = following if following is not None and following.language == "text" else None
-            yield block, shown, _run(block, folder, url)
+            behind = found[at + 1 : at + 3]
+            shown = behind.pop(0) if behind and behind[0].language == "text" else None
+            other = behind and behind[0].language == "mysql" and (url or "").startswith(("mysql:", "mariadb:"))
+            yield block, shown, _run(replace(block, text=behind[0].text) if other else block, folder, url)
 
 
 def _run(block: Block, folder: Path, url: str | None) -> str:
@@ -102,7 +105,8 @@ def _environment(url: str | None = None) -> dict[str, str]:
 def _query(text: str, url: str) -> str:
     import sqlalchemy as sa
 
-    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"), poolclass=sa.NullPool)
+    url = url.replace("postgresql://", "postgresql+psycopg://").replace("mysql://", "mysql+pymysql://")
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
     try:
         lines = []
         with engine.begin() as connection:

@@ -1,6 +1,6 @@
 """Fixtures for all tests.
 
-`database_url` runs a test once on every database; `sqlite_url` and `postgresql_url` ask for one of them.
+`database_url` runs a test once on every database; `sqlite_url`, `postgresql_url` and `mysql_url` ask for one of them.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 
 from deltalakedb.catalog.database import Database
-from tests.support import databases, object_stores, other_clouds
+from tests.support import databases, mariadb, object_stores, other_clouds
 
 T = TypeVar("T")
 
@@ -39,13 +39,31 @@ def postgresql_url(postgres_server: str) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def mysql_server() -> Iterator[str]:
+    """The URL of a MariaDB server; each worker has its own, started by the first test that asks."""
+    with ExitStack() as stack:
+        try:
+            url = stack.enter_context(mariadb.mysql_server())
+        except databases.ServerUnavailableError as error:
+            pytest.skip(str(error))
+        yield url
+
+
+@pytest.fixture
+def mysql_url(mysql_server: str) -> Iterator[str]:
+    """The URL of an empty MariaDB database, the test's own."""
+    with mariadb.fresh_mysql(mysql_server) as url:
+        yield url
+
+
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
     """The URL of an SQLite database in `tmp_path` that does not exist yet."""
     return databases.sqlite_url(tmp_path)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", "postgresql", "mysql"])
 def database_url(request: pytest.FixtureRequest) -> str:
     """The URL of an empty database; the test runs once for each kind."""
     return request.getfixturevalue(f"{request.param}_url")

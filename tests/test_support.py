@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from deltalake import DeltaTable
 
 from tests.support import lake
-from tests.support.databases import fresh_postgres
+from tests.support.databases import driver_url, fresh_postgres
 from tests.support.logs import (
     LogBuilder,
     add,
@@ -42,7 +42,7 @@ def names(log: LogBuilder, version: int | None = None) -> set[str]:
 
 
 def test_a_database_is_empty_and_takes_tables(database_url: str):
-    engine = sa.create_engine(database_url, poolclass=sa.NullPool)
+    engine = sa.create_engine(driver_url(database_url), poolclass=sa.NullPool)
     assert sa.inspect(engine).get_table_names() == []
     with engine.begin() as connection:
         connection.execute(sa.text("CREATE TABLE t (id INTEGER)"))
@@ -71,9 +71,10 @@ def test_a_database_goes_even_if_a_connection_is_left(postgres_server: str):
     engine.dispose()
 
 
-def test_urls_are_written_as_people_write_them(sqlite_url: str, postgresql_url: str):
+def test_urls_are_written_as_people_write_them(sqlite_url: str, postgresql_url: str, mysql_url: str):
     assert sqlite_url.startswith("sqlite:////")
     assert postgresql_url.startswith("postgresql://")
+    assert mysql_url.startswith("mysql://")
 
 
 # ---- logs by hand

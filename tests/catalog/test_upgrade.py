@@ -1,4 +1,6 @@
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -8,9 +10,11 @@ from deltalakedb.catalog import upgrade
 from deltalakedb.catalog.database import Database
 from deltalakedb.catalog.events import Event, events
 from deltalakedb.catalog.schema import SCHEMA_VERSION
+from deltalakedb.catalog.views import VIEWS
 from deltalakedb.errors import CatalogError, DeltaLakeDBError, SchemaVersionError
 from deltalakedb.migrate.importer import import_table
 from tests.support.catalogs import SQL_TABLES, WATERMARK, dump, execute
+from tests.support.databases import driver_url
 from tests.support.logs import LogBuilder, add, metadata, protocol, remove
 
 
@@ -105,9 +109,9 @@ def test_an_older_schema_is_upgraded_in_place_by_a_writer(made: str, monkeypatch
     execute(made, "SELECT added_later FROM delta_tables")
 
 
-def test_an_upgrade_that_fails_changes_nothing(made: str, monkeypatch: pytest.MonkeyPatch):
+def test_an_upgrade_that_fails_changes_nothing_or_can_be_repeated(made: str, monkeypatch: pytest.MonkeyPatch):
     def half(connection: Connection) -> None:
-        connection.execute(text("CREATE TABLE half_done (x INTEGER)"))
+        connection.execute(text("CREATE TABLE IF NOT EXISTS half_done (x INTEGER)"))
 
     def fail(connection: Connection) -> None:
         connection.execute(text("SELECT no_such_column FROM delta_tables"))
@@ -116,8 +120,42 @@ def test_an_upgrade_that_fails_changes_nothing(made: str, monkeypatch: pytest.Mo
         patch.setattr(upgrade, "SCHEMA_VERSION", SCHEMA_VERSION + 2)
         patch.setattr(upgrade, "STEPS", {SCHEMA_VERSION: half, SCHEMA_VERSION + 1: fail})
         assert type(open_both(made)[1]) is CatalogError
+        if made.startswith("mysql"):  # each change of a table commits there
+            assert f"has schema version {SCHEMA_VERSION}," in open_both(made)[0].message
+            patch.setattr(upgrade, "STEPS", {SCHEMA_VERSION: half, SCHEMA_VERSION + 1: lambda _: None})
+            assert open_both(made)[1] is None
+            assert open_both(made) == [None, None]
+            return
     assert "half_done" not in tables(made)
     assert open_both(made) == [None, None]
+
+
+@pytest.mark.parametrize("crash_after", range(0, 28, 3))
+def test_making_the_tables_is_begun_again_where_a_crash_left_some(mysql_url: str, crash_after: int):
+    """The crash comes before one of the statements that make something."""
+    count = 0
+
+    def crash(*arguments: Any) -> None:
+        nonlocal count
+        count += arguments[2].lstrip().startswith(("CREATE", "INSERT"))
+        if count > crash_after:
+            raise ConnectionAbortedError("the process is gone")
+
+    database = Database(mysql_url)
+    sa.event.listen(database._writer, "before_cursor_execute", crash)
+    with pytest.raises(ConnectionAbortedError), database.writing():
+        pass
+    database.close()
+    with closing(Database(mysql_url)) as database:
+        with pytest.raises(SchemaVersionError, match="There is no catalog"), database.reading():
+            pass
+        with database.writing():
+            pass
+    assert open_both(mysql_url) == [None, None]
+    assert tables(mysql_url) >= {*SQL_TABLES, "delta_ranges"}
+    with closing(Database(mysql_url)) as database, database.reading() as connection:
+        assert len(inspect(connection).get_indexes("delta_files")) == 2
+        assert len(inspect(connection).get_view_names()) == len(VIEWS)
 
 
 @pytest.mark.parametrize("name", ["delta_files", "migration_status"])
@@ -156,9 +194,10 @@ def log(tmp_path: Path) -> LogBuilder:
     return log
 
 
-@pytest.fixture
-def oldest(database_url: str, log: LogBuilder, tmp_path: Path) -> str:
-    """A catalog of schema version 1, made by its own statements, that holds the log."""
+@pytest.fixture(params=["sqlite", "postgresql"])
+def oldest(request: pytest.FixtureRequest, log: LogBuilder, tmp_path: Path) -> str:
+    """A catalog of schema version 1, made by its own statements, that holds the log; MySQL's begin with version 3."""
+    database_url = request.getfixturevalue(f"{request.param}_url")
     import_into(url := f"sqlite:///{tmp_path / 'of_now.db'}", log)
     statements = (Path(__file__).parent / "schemas" / f"1.{sa.make_url(database_url).drivername}.sql").read_text()
     execute(database_url, *filter(str.strip, statements.split(";\n")))
@@ -181,7 +220,7 @@ def import_into(url: str, log: LogBuilder) -> None:
 
 
 def columns(url: str, name: str) -> set[str]:
-    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"), poolclass=sa.NullPool)
+    engine = sa.create_engine(driver_url(url), poolclass=sa.NullPool)
     with engine.connect() as connection:
         return {column["name"] for column in inspect(connection).get_columns(name)}
 

@@ -6,11 +6,12 @@ import sqlalchemy as sa
 
 from deltalakedb.cli.output.text_output import TextOutput
 from tests.cli.conftest import Cli
+from tests.support.databases import driver_url
 
 
 def spoil(url: str) -> None:
     """Changes a size behind the catalog's back."""
-    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    engine = sa.create_engine(driver_url(url))
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE delta_files SET size = 1"))
     engine.dispose()

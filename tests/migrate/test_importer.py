@@ -24,6 +24,7 @@ from deltalakedb.errors import (
 )
 from deltalakedb.migrate.importer import Progress, import_table
 from tests.support.catalogs import MOMENTS, SQL_TABLES, dump, execute
+from tests.support.databases import driver_url
 from tests.support.logs import LogBuilder, add, cdc, commit_info, domain, metadata, protocol, remove, txn
 
 
@@ -530,7 +531,7 @@ def assert_unknown(database: Database, table_id: str = "orders") -> None:
 
 
 def with_foreign_keys(database_url: str, *statements: str) -> None:
-    engine = sa.create_engine(database_url.replace("postgresql://", "postgresql+psycopg://"))
+    engine = sa.create_engine(driver_url(database_url))
     with engine.connect() as connection:
         if engine.dialect.name == "sqlite":
             connection.exec_driver_sql("PRAGMA foreign_keys = ON")

@@ -4,6 +4,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tests.support.databases import driver_url
+
 SQL_TABLES = (
     "migration_status",
     "delta_tables",
@@ -50,4 +52,4 @@ def execute(url: str, *statements: str, **parameters: Any) -> None:
 
 
 def _engine(url: str) -> sa.Engine:
-    return sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"), poolclass=sa.NullPool)
+    return sa.create_engine(driver_url(url), poolclass=sa.NullPool)

@@ -28,7 +28,7 @@ FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", 
 
 
 class ServerUnavailableError(Exception):
-    """No PostgreSQL server could be started; the message says why."""
+    """No server could be started; the message says why."""
 
 
 @contextmanager
@@ -118,6 +118,11 @@ def fresh_postgres(server_url: str) -> Iterator[str]:
     finally:
         with psycopg.connect(server_url, autocommit=True) as connection:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def driver_url(url: str) -> str:
+    """The URL as SQLAlchemy wants it: with the name of our driver."""
+    return url.replace("postgresql://", "postgresql+psycopg://").replace("mysql://", "mysql+pymysql://")
 
 
 def sqlite_url(folder: Path) -> str:

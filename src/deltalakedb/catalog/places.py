@@ -6,13 +6,26 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, ColumnElement, Connection, Text, any_, bindparam, cast, func, literal_column, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Text,
+    any_,
+    bindparam,
+    cast,
+    false,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import UserDefinedType
 
 _PLACES = {
     "sqlite": "delta_files.rowid",
     "postgresql": "((delta_files.ctid::text::point)[0]::bigint * 65536 + (delta_files.ctid::text::point)[1]::bigint)",
+    "mysql": "delta_files.place",
 }
 """Where a row is in its table, by dialect: an import appends the files of a commit in the log's order."""
 
@@ -34,7 +47,11 @@ _CTID: ColumnElement[str] = literal_column("delta_files.ctid", _Tid())
 
 def place_of(connection: Connection) -> ColumnElement[int]:
     """Returns the expression for where a row of `delta_files` is among those of its version."""
-    return literal_column(_PLACES.get(connection.dialect.name, "0"), BigInteger).label("place")
+    return _place(connection).label("place")
+
+
+def _place(connection: Connection) -> ColumnElement[int]:
+    return literal_column(_PLACES[connection.dialect.name], BigInteger)
 
 
 def locator_of(connection: Connection) -> ColumnElement[Any]:
@@ -47,11 +64,13 @@ def located(connection: Connection, locators: Sequence[Any]) -> ColumnElement[bo
     if connection.dialect.name == "postgresql":
         listed = "{" + ",".join(f'"{locator}"' for locator in locators) + "}"
         return any_(cast(bindparam(None, listed, Text()), ARRAY(_Tid()))) == _CTID
-    return among(ROWID, locators, connection.dialect.name)
+    return among(_place(connection), locators, connection.dialect.name)
 
 
 def among(column: ColumnElement[int], values: Sequence[int], dialect_name: str) -> ColumnElement[bool]:
-    """Returns the condition that a column is one of some numbers: one parameter, however many they are."""
+    """Returns the condition that a column is one of some numbers: one parameter or none, however many they are."""
+    if dialect_name == "mysql":  # it looks a list up in an index; what a function makes of JSON, it does not
+        return column.in_([literal_column(str(int(value))) for value in values]) if values else false()
     if dialect_name == "postgresql":
         return column == any_(bindparam(None, list(values), ARRAY(BigInteger)))
     rows = func.json_each(msgspec.json.encode(values).decode()).table_valued("value")

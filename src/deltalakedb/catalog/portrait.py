@@ -113,8 +113,8 @@ def files(connection: Connection, entry: TableEntry) -> Document:
         func.count(),
         cast(func.coalesce(func.sum(size), 0), BigInteger),
         cast(func.coalesce(func.sum(delta_files.c.num_records), 0), BigInteger),
-        func.sum(case((size < SMALL_FILE_BYTES, 1), else_=0)),
-        func.sum(case((with_deletion_vector(), 1), else_=0)),
+        func.count(case((size < SMALL_FILE_BYTES, 1))),
+        func.count(case((with_deletion_vector(), 1))),
     ).where(delta_files.c.table_id == entry.table_id, active_at(entry.version))
     rows = connection.execute(sums.group_by(number)).all()
     by_class = {row[0]: row[1] for row in rows}

@@ -7,22 +7,25 @@ one for each of a million rows costs PostgreSQL more than the load itself, and t
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    DateTime,
+    Connection,
     ForeignKey,
     Identity,
     Index,
     Integer,
     MetaData,
     PrimaryKeyConstraint,
-    String,
     Table,
-    Text,
+    event,
 )
-from sqlalchemy.types import TypeEngine, UserDefinedType
+from sqlalchemy.engine import Dialect as DatabaseDialect
+
+from .column_types import Json, Text, Time, key_text, letters
 
 SCHEMA_VERSION = 3
 """Moves with every change of the tables below; catalog/upgrade.py knows the way from each older one."""
@@ -33,28 +36,17 @@ MAX_TABLE_ID = 255
 schema = MetaData()
 
 
-class _JsonText(UserDefinedType[str]):
-    """PostgreSQL's `json`, given and taken as text. SQLAlchemy's own would encode our text a second time."""
-
-    cache_ok = True
-
-    def get_col_spec(self, **_: object) -> str:
-        return "JSON"
-
-
-Json: TypeEngine[str] = Text().with_variant(_JsonText(), "postgresql")
-"""JSON as text, letter by letter as in the log. In PostgreSQL `json`, which keeps the text; `jsonb` would not."""
-
-Time = DateTime(timezone=True)
-
-
 def _table_id() -> Column[str]:
-    return Column("table_id", String(MAX_TABLE_ID), nullable=False)
+    return Column("table_id", letters(MAX_TABLE_ID), nullable=False)
+
+
+def _has_partial_indexes(*_: Any, dialect: DatabaseDialect, **__: Any) -> bool:
+    return dialect.name != "mysql"
 
 
 def _owned() -> Column[str]:
     owner = ForeignKey("migration_status.table_id", ondelete="CASCADE")
-    return Column("table_id", String(MAX_TABLE_ID), owner, nullable=False)
+    return Column("table_id", letters(MAX_TABLE_ID), owner, nullable=False)
 
 
 schema_version = Table(
@@ -68,9 +60,9 @@ schema_version = Table(
 migration_status = Table(
     "migration_status",
     schema,
-    Column("table_id", String(MAX_TABLE_ID), primary_key=True),
+    Column("table_id", letters(MAX_TABLE_ID), primary_key=True),
     Column("location", Text, nullable=False),
-    Column("status", String(16), nullable=False),
+    Column("status", letters(16), nullable=False),
     Column("version", BigInteger),
     Column("files_processed", BigInteger, nullable=False),
     # Counted while rows come in: a count of the rows themselves costs as much as there are.
@@ -86,7 +78,7 @@ migration_status = Table(
     Column("commits_processed", BigInteger, nullable=False),
     # The watermark: a replay gives the same rows in the same order, so their number is a place in the log.
     Column("rows_loaded", BigInteger, nullable=False),
-    Column("log_fingerprint", String(64)),
+    Column("log_fingerprint", letters(64)),
     # For people: a log of one checkpoint has no commits by which to see how far it has come.
     Column("log_bytes_processed", BigInteger, nullable=False, server_default="0"),
     Column("log_bytes_total", BigInteger),
@@ -145,7 +137,8 @@ delta_files = Table(
 # takes them in a third of the time of its B-tree.
 Index("delta_files_by_key", delta_files.c.key_hash, postgresql_using="hash")
 # Each row is in one of these two: what is live, by partition, and what has ended, by when. The newest version is the
-# first alone; an older one is what the first has and what has ended since.
+# first alone; an older one is what the first has and what has ended since. MySQL has no index of some rows only:
+# there both are one, in which what is live comes first.
 _live = delta_files.c.removed_version.is_(None)
 _ended = delta_files.c.removed_version.is_not(None)
 Index(
@@ -154,14 +147,21 @@ Index(
     delta_files.c.partition_key,
     sqlite_where=_live,
     postgresql_where=_live,
-)
+).ddl_if(callable_=_has_partial_indexes)
 Index(
     "delta_files_ended",
     delta_files.c.table_id,
     delta_files.c.removed_version,
     sqlite_where=_ended,
     postgresql_where=_ended,
-)
+).ddl_if(callable_=_has_partial_indexes)
+Index(
+    "delta_files_by_end",
+    delta_files.c.table_id,
+    delta_files.c.removed_version,
+    delta_files.c.partition_key,
+    delta_files.c.added_version,
+).ddl_if(dialect="mysql")
 
 # Partitions are few beside files: a predicate is evaluated on them, and their files are found by the key.
 delta_partitions = Table(
@@ -228,7 +228,7 @@ delta_transactions = Table(
     "delta_transactions",
     schema,
     _owned(),
-    Column("app_id", Text().with_variant(String(512), "mysql", "mariadb"), nullable=False),
+    Column("app_id", key_text(500), nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("txn_version", BigInteger, nullable=False),
     Column("last_updated", BigInteger),
@@ -240,7 +240,7 @@ delta_domain_metadata = Table(
     "delta_domain_metadata",
     schema,
     _owned(),
-    Column("domain", Text().with_variant(String(512), "mysql", "mariadb"), nullable=False),
+    Column("domain", key_text(500), nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("configuration", Text),
     Column("removed", Boolean),
@@ -269,7 +269,7 @@ delta_indexes = Table(
     Column("number", BigInteger, nullable=False),
     Column("column_name", Text, nullable=False),
     Column("physical_path", Json, nullable=False),
-    Column("family", String(16), nullable=False),
+    Column("family", letters(16), nullable=False),
     Column("shared_prefix", Text, nullable=False),
     # A bit for each level that occurs, so that a look-up leaves out the others.
     Column("levels", BigInteger, nullable=False),
@@ -316,10 +316,10 @@ migration_events = Table(
     "migration_events",
     schema,
     Column("event_id", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
-    Column("table_id", String(MAX_TABLE_ID)),  # NULL: not of one table
-    Column("command", String(32), nullable=False),
+    Column("table_id", letters(MAX_TABLE_ID)),  # NULL: not of one table
+    Column("command", letters(32), nullable=False),
     Column("options", Json, nullable=False),
-    Column("status", String(16), nullable=False),
+    Column("status", letters(16), nullable=False),
     Column("started_at", Time, nullable=False),
     Column("ended_at", Time),
     Column("version_before", BigInteger),
@@ -335,6 +335,17 @@ migration_events = Table(
     sqlite_autoincrement=True,  # a number is never given twice, whatever is deleted
 )
 Index("migration_events_by_table", migration_events.c.table_id, migration_events.c.event_id)
+
+
+def _number_rows(table: Table, connection: Connection, **_: Any) -> None:
+    """MySQL keeps rows in the order of a key, and replicates by it: where there is none of ours, rows are numbered."""
+    if connection.dialect.name == "mysql":
+        number = "place BIGINT NOT NULL AUTO_INCREMENT INVISIBLE PRIMARY KEY"
+        connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {number}")
+
+
+for _keyless in (delta_files, delta_cdc_files, delta_ranges):
+    event.listen(_keyless, "after_create", _number_rows)
 
 INDEX_TABLES = (delta_ranges, delta_indexes, delta_partitions)
 """What finds files; it can be made again from the rows of `delta_files`."""

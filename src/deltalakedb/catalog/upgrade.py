@@ -17,7 +17,7 @@ from .views import create_views
 
 
 def _keep_validations(connection: Connection) -> None:
-    delta_validations.create(connection)
+    delta_validations.create(connection, checkfirst=True)
 
 
 def _count_what_is_there(connection: Connection) -> None:
@@ -44,13 +44,21 @@ def _count_what_is_there(connection: Connection) -> None:
 
 def _to_version_3(connection: Connection) -> None:
     _count_what_is_there(connection)
-    migration_events.create(connection)
+    migration_events.create(connection, checkfirst=True)
     json = delta_tables.c.gaps.type.compile(connection.dialect)
     connection.execute(text(f"ALTER TABLE delta_tables ADD COLUMN gaps {json}"))
 
 
 STEPS: dict[int, Callable[[Connection], None]] = {1: _keep_validations, 2: _to_version_3}
-"""What leads from each schema version to the next one."""
+"""What leads from each schema version to the next one.
+
+MySQL commits with each change of a table: a step that is interrupted there is begun again, and has to bear it.
+"""
+
+_UNFINISHED = 0
+"""The version while tables are made: where that can't be one transaction, others see it, or a crash leaves it."""
+
+_OTHERS = [table for table in schema.sorted_tables if table is not schema_version]
 
 
 def version_of(connection: Connection) -> int | None:
@@ -63,7 +71,7 @@ def version_of(connection: Connection) -> int | None:
 def check(connection: Connection, where: str) -> None:
     """Raises SchemaVersionError unless the catalog is there and of this release."""
     found = version_of(connection)
-    if found is None:
+    if found is None or found == _UNFINISHED:
         raise SchemaVersionError(f"There is no catalog in {where}", "Import a table first.")
     if found > SCHEMA_VERSION:
         raise _newer(found, where)
@@ -75,22 +83,38 @@ def check(connection: Connection, where: str) -> None:
 
 
 def ensure(connection: Connection, dialect: Dialect, where: str, schema_name: str | None = None) -> None:
-    """Makes the tables where there are none (and the schema for them), and upgrades older ones; in one transaction."""
+    """Makes the tables where there are none (and the schema for them), and upgrades older ones.
+
+    All in one transaction where the database can.
+    """
     with connection.begin():
         found = version_of(connection)
     if found == SCHEMA_VERSION:
         return
     dialect.harden(connection)
-    with connection.begin():
-        dialect.lock_schema(connection)
-        found = version_of(connection)
-        if found is None:
-            _create_schema(connection, schema_name)
-            _create(connection, where)
-        elif found > SCHEMA_VERSION:
-            raise _newer(found, where)
-        elif found < SCHEMA_VERSION:  # nobody else was faster
-            _upgrade(connection, dialect, found, where)
+    try:
+        with connection.begin():
+            dialect.lock_schema(connection)
+            _bring_up(connection, dialect, where, schema_name)
+    finally:
+        if not connection.invalidated:
+            with connection.begin():
+                dialect.unlock_schema(connection)
+
+
+def _bring_up(connection: Connection, dialect: Dialect, where: str, schema_name: str | None) -> None:
+    found = version_of(connection)
+    if found is None:
+        _create_schema(connection, schema_name)
+        _begin(connection, where)
+        _create(connection)
+    elif found == _UNFINISHED:
+        schema.drop_all(connection, _OTHERS)  # what was made before a crash, and is empty
+        _create(connection)
+    elif found > SCHEMA_VERSION:
+        raise _newer(found, where)
+    elif found < SCHEMA_VERSION:  # nobody else was faster
+        _upgrade(connection, dialect, found, where)
 
 
 def _create_schema(connection: Connection, name: str | None) -> None:
@@ -99,19 +123,24 @@ def _create_schema(connection: Connection, name: str | None) -> None:
         connection.execute(CreateSchema(name))
 
 
-def _create(connection: Connection, where: str) -> None:
+def _begin(connection: Connection, where: str) -> None:
     foreign = sorted(set(inspect(connection).get_table_names()) & set(schema.tables))
     if foreign:
         raise SchemaVersionError(
             f"{where} has tables of these names already, which are not ours: {', '.join(foreign)}",
             "Give the catalog a database or a schema of its own.",
         )
-    schema.create_all(connection)
-    create_views(connection)
+    schema_version.create(connection)
     made_by = f"deltalakedb {package_version('deltalakedb')}"
     connection.execute(
-        insert(schema_version).values(version=SCHEMA_VERSION, created_at=datetime.now(UTC), created_by=made_by)
+        insert(schema_version).values(version=_UNFINISHED, created_at=datetime.now(UTC), created_by=made_by)
     )
+
+
+def _create(connection: Connection) -> None:
+    schema.create_all(connection, _OTHERS, checkfirst=False)
+    create_views(connection)
+    connection.execute(update(schema_version).values(version=SCHEMA_VERSION))
 
 
 def _upgrade(connection: Connection, dialect: Dialect, found: int, where: str) -> None:

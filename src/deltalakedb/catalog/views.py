@@ -1,7 +1,8 @@
 """Views that answer what admins ask across all tables of a lake. The cookbook in docs/sql.md uses them.
 
 Only tables that can be read are in them, each at its version: what a sync is loading beyond it isn't there yet.
-Sizes are in bytes. Times are the database's own kind: `timestamptz` in PostgreSQL, ISO text in UTC in SQLite.
+Sizes are in bytes. Times are the database's own kind: `timestamptz` in PostgreSQL, ISO text in UTC in SQLite, and
+`datetime` in UTC in MySQL.
 """
 
 from __future__ import annotations
@@ -14,10 +15,22 @@ SMALL_FILE_BYTES = 32 << 20
 _TIME = {
     "sqlite": "strftime('%Y-%m-%dT%H:%M:%fZ', {0} / 1000.0, 'unixepoch')",
     "postgresql": "to_timestamp({0} / 1000.0)",
+    "mysql": "TIMESTAMPADD(MICROSECOND, {0} * 1000, CAST('1970-01-01' AS DATETIME(3)))",
 }
 _SINCE_HOURS = {
     "sqlite": "round((julianday('now') - julianday({0} / 1000.0, 'unixepoch')) * 24, 1)",
     "postgresql": "round((extract(epoch FROM now()) - {0} / 1000.0) / 3600, 1)",
+    "mysql": "round((unix_timestamp(now(3)) - {0} / 1000.0) / 3600, 1)",
+}
+_JSON_AS_TEXT = {
+    "sqlite": "CAST({0} AS text)",
+    "postgresql": "CAST({0} AS text)",
+    "mysql": "{0}",  # it is text, and a cast would overlook case
+}
+_CREATE = {
+    "sqlite": "CREATE VIEW",
+    "postgresql": "CREATE VIEW",
+    "mysql": "CREATE OR REPLACE SQL SECURITY INVOKER VIEW",  # or a view is lost with the user who made it
 }
 
 _ACTIVE = """
@@ -42,14 +55,14 @@ VIEWS = {
     GROUP BY t.table_id, t.location, t.first_version, t.version""",
     # What is in each partition?
     "lake_partitions": """
-    SELECT t.table_id, CAST(f.partition_values AS text) AS partition_values,
+    SELECT t.table_id, {partition_values} AS partition_values,
            count(*) AS files, sum(f.size) AS bytes, sum(f.num_records) AS records,
            sum(CASE WHEN f.size < {small} THEN 1 ELSE 0 END) AS small_files
     {active}
-    GROUP BY t.table_id, CAST(f.partition_values AS text)""",
+    GROUP BY t.table_id, {partition_values}""",
     # Which files are worth compacting?
     "lake_small_files": """
-    SELECT t.table_id, CAST(f.partition_values AS text) AS partition_values, f.path, f.size, f.added_version
+    SELECT t.table_id, {partition_values} AS partition_values, f.path, f.size, f.added_version
     {active}
     WHERE f.size < {small}""",
     # Who wrote what, and when?
@@ -71,12 +84,12 @@ VIEWS = {
       ON r.table_id = c.table_id AND r.version = c.version""",
     # When did a schema change, and from what to what?
     "lake_schema_changes": """
-    SELECT m.table_id, m.version, m.before AS schema_before, m.schema_string AS schema_after
+    SELECT m.table_id, m.version, m.earlier AS schema_before, m.schema_string AS schema_after
     FROM (SELECT table_id, version, schema_string,
-                 lag(schema_string) OVER (PARTITION BY table_id ORDER BY version) AS before
+                 lag(schema_string) OVER (PARTITION BY table_id ORDER BY version) AS earlier
           FROM delta_metadata) m
     JOIN delta_tables t ON t.table_id = m.table_id AND m.version <= t.version
-    WHERE m.before IS NULL OR m.before <> m.schema_string""",
+    WHERE m.earlier IS NULL OR m.earlier <> m.schema_string""",
     # Who is silent, and who is behind the log as the last sync saw it?
     "lake_freshness": """
     SELECT t.table_id, t.version, t.log_version, t.log_version - t.version AS versions_behind, t.synced_at,
@@ -96,7 +109,8 @@ def create_views(connection: Connection) -> None:
         "committed": _COMMITTED,
         "committed_at": _TIME[name].format("c.timestamp"),
         "last_commit": _TIME[name].format("l.last"),
+        "partition_values": _JSON_AS_TEXT[name].format("f.partition_values"),
         "since": _SINCE_HOURS[name].format("l.last"),
     }
     for view, query in VIEWS.items():
-        connection.exec_driver_sql(f"CREATE VIEW {view} AS{query.format(**texts)}")
+        connection.exec_driver_sql(f"{_CREATE[name]} {view} AS{query.format(**texts)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...errors import ArgumentError
 from .base import Dialect
+from .mysql import MySQLDialect
 from .postgresql import PostgreSQLDialect
 from .sqlite import SQLiteDialect
 
@@ -11,6 +12,8 @@ _DIALECTS: dict[str, type[Dialect]] = {
     "sqlite": SQLiteDialect,
     "postgresql": PostgreSQLDialect,
     "postgres": PostgreSQLDialect,
+    "mysql": MySQLDialect,
+    "mariadb": MySQLDialect,
 }
 
 
@@ -24,6 +27,6 @@ def dialect_for(scheme: str) -> Dialect:
     if kind is None:
         raise ArgumentError(
             f"Unknown kind of database: {scheme}://",
-            "Known are sqlite:///file.db and postgresql://user:password@host/database.",
+            "Known are sqlite:///file.db, and postgresql://, mysql:// or mariadb://user:password@host/database.",
         )
     return kind()

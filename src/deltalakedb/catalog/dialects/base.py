@@ -86,7 +86,10 @@ class Dialect(ABC):
         """Lets the current transaction fail, as busy, that waits for others' locks for more than some seconds."""
 
     def lock_schema(self, connection: Connection) -> None:  # noqa: B027 (not every database must)
-        """Lets one process at a time make or upgrade the tables, until the transaction ends."""
+        """Lets one process at a time make or upgrade the tables, until the transaction and `unlock_schema`."""
+
+    def unlock_schema(self, connection: Connection) -> None:  # noqa: B027 (not every lock outlives its transaction)
+        """Lets the next one; called after the transaction, however that ended."""
 
     def user(self, connection: Connection) -> str | None:
         """Returns the name under which the database lets us in; None where it knows no names."""
