@@ -18,7 +18,7 @@ help:  ## list the targets
 demo: $(VENV)/.installed  ## import sample tables into SQLite and look at them
 	$(BIN)/deltalakedb demo $(ARGS)
 
-test: $(VENV)/.installed-dev  ## run the tests; ARGS="-k name" for some of them
+test: $(VENV)/.installed-dev $(VENV)/duckdb-delta/.installed  ## run the tests; ARGS="-k name" for some of them
 	@tests/install-azurite.sh
 	@tests/install-mariadb.sh
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
@@ -51,6 +51,11 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet -e '.[all,dev]'
 	touch $@ $(VENV)/.installed
+
+# Not in the environment itself, which has the newest DuckDB.
+$(VENV)/duckdb-delta/.installed: tests/support/duckdb-delta.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --upgrade --target $(@D) -r $<
+	touch $@
 
 $(VENV)/.installed-fuzz: pyproject.toml | $(VENV)/.installed-dev
 	$(BIN)/python -m pip install --quiet -e '.[all,dev,fuzz]'

@@ -8,8 +8,9 @@ from datetime import datetime
 from types import TracebackType
 from typing import Self
 
-from .catalog import registry
+from .catalog import events, registry
 from .catalog.database import DEFAULT_URL, Database
+from .catalog.events import Event
 from .catalog.options import POOL_SIZE, DatabaseOptions
 from .catalog.registry import TableEntry
 from .migrate.export import ExportReport, export_table
@@ -223,6 +224,20 @@ class Catalog:
             return []
         with self._read_from.reading() as connection:
             return registry.entries(connection)
+
+    def events(self, table_id: str | None = None, *, limit: int = 50) -> list[Event]:
+        """Returns who ran which command, the latest first.
+
+        Of one table, also where it was rolled back since, or of the whole catalog.
+
+        Args:
+            table_id: the table; None for the whole catalog.
+            limit: their number at most.
+        """
+        with self._database.reading() as connection:
+            if table_id is None:
+                return events.events(connection, limit)
+            return events.events_of(connection, table_id, limit)
 
     def close(self) -> None:
         """Closes every connection; the catalog opens new ones when it is used again."""

@@ -72,6 +72,12 @@ class Event:
     program: str
 
 
+def document(event: Event) -> dict[str, Any]:
+    """Returns an event for programs: by the names of its columns, its JSON as what it says."""
+    values = {name: getattr(event, name) for name in event.__slots__}
+    return values | {name: json.loads(values[name] or "null") for name in ("options", "changes")}
+
+
 # ---- reading
 
 

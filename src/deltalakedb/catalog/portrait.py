@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, and_, case, cast, func, select
 
 from . import registry, validations
-from .events import events_of
+from .events import document, events_of
 from .registry import TableEntry
 from .schema import delta_commits, delta_files, delta_metadata, delta_partitions, delta_protocols
 from .schemas import changes, columns
@@ -68,11 +67,7 @@ def commits(connection: Connection, entry: TableEntry, before: int | None = None
 
 def events(connection: Connection, table_id: str) -> list[Document]:
     """Returns what was last done to a table, by whom, the latest first."""
-    found = [asdict(event) for event in events_of(connection, table_id, EVENTS)]
-    for event in found:
-        event["options"] = json.loads(event["options"])
-        event["changes"] = json.loads(event["changes"] or "null")
-    return found
+    return [document(event) for event in events_of(connection, table_id, EVENTS)]
 
 
 def state(connection: Connection, entry: TableEntry) -> Document:

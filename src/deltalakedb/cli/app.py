@@ -45,6 +45,7 @@ _COMMANDS = {
     "serve": "serve",
     "files": "files",
     "history": "history",
+    "events": "events",
     "index": "index",
     "export": "export",
     "verify-rollback": "verify_rollback",

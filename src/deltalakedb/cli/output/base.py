@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
+    from ...catalog.events import Event
     from ...catalog.registry import TableStatus
     from ...catalog.snapshot import Snapshot
     from ...migrate.assess import Assessment
@@ -94,3 +95,7 @@ class Output(ABC):
     @abstractmethod
     def history(self, commits: Sequence[CommitRow]) -> None:
         """Prints commits, the newest first."""
+
+    @abstractmethod
+    def events(self, events: Sequence[Event]) -> None:
+        """Prints what was done in the catalog, the latest first."""

@@ -20,6 +20,7 @@ from .base import Output
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
+    from ...catalog.events import Event
     from ...catalog.registry import TableStatus
     from ...catalog.snapshot import Snapshot
     from ...migrate.assess import Assessment
@@ -162,6 +163,11 @@ class JsonOutput(Output):
 
     def history(self, commits: Sequence[CommitRow]) -> None:
         _print([_commit(commit) for commit in commits])
+
+    def events(self, events: Sequence[Event]) -> None:
+        from ...catalog.events import document
+
+        _print([document(event) for event in events])
 
 
 def _print(document: Any) -> None:

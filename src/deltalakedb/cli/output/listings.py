@@ -19,6 +19,7 @@ from .layout import cell, is_terminal, line, show, table, title
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
+    from ...catalog.events import Event
     from ...catalog.registry import TableStatus
     from ...catalog.snapshot import Snapshot
     from ...rows import CommitRow, FileLifetime
@@ -168,6 +169,38 @@ def history(console: Console, commits: Sequence[CommitRow]) -> None:
             cell(_what(_decoded(commit.operation_parameters))),
         )
     show(console, grid)
+
+
+# ---- events
+
+
+def events(console: Console, found: Sequence[Event]) -> None:
+    """Prints a line a run."""
+    grid = table("began (UTC)", "table", "command", "status", "version", "who", "what", fold=("table", "what"))
+    for event in found:
+        grid.add_row(
+            cell(moment(event.started_at)),
+            cell(event.table_id or NONE, "bold"),
+            cell(event.command),
+            cell(event.status, _STYLES.get(event.status, "")),
+            cell(_moved(event)),
+            cell(event.database_user or f"{event.os_user}@{event.host}"),
+            cell(event.error_message or _changed(_decoded(event.changes))),
+        )
+    show(console, grid)
+
+
+def _moved(event: Event) -> str:
+    if event.version_before is None or event.version_before == event.version:
+        return NONE if event.version is None else f"{event.version:,}"
+    return f"{event.version_before:,} → {NONE if event.version is None else f'{event.version:,}'}"
+
+
+def _changed(changes: dict[str, Any]) -> str:
+    """What a run changed, in few words."""
+    if isinstance(changes.get("deleted"), dict):
+        return f"{sum(changes['deleted'].values()):,} rows deleted"
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in changes.items())
 
 
 def _decoded(text: str | None) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from .layout import card, cell, fact, is_terminal, line, mark, show, stdout, tab
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
+    from ...catalog.events import Event
     from ...catalog.registry import TableStatus
     from ...catalog.snapshot import Snapshot
     from ...migrate.assess import Assessment
@@ -107,6 +108,9 @@ class TextOutput(Output):
 
     def history(self, commits: Sequence[CommitRow]) -> None:
         listings.history(stdout(), commits)
+
+    def events(self, events: Sequence[Event]) -> None:
+        listings.events(stdout(), events)
 
 
 def _lines_of_found(tables: Iterable[FoundTable]) -> int:
