@@ -2,12 +2,17 @@
 
 import json
 import shutil
+import time
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 from deltalake import DeltaTable as FileTable
+from deltalake import write_deltalake
 
 import deltalakedb
+from deltalakedb import DeltaTable
 from deltalakedb.catalog import events, registry
 from deltalakedb.catalog.database import Database
 from deltalakedb.catalog.snapshot import Snapshot, snapshot
@@ -34,6 +39,7 @@ from tests.support.logs import (
     txn,
 )
 
+NO_RETENTION: dict[str, Any] = {"configuration": {"delta.logRetentionDuration": "interval 0 seconds"}}
 ANOTHER_ID = "99999999-6d1f-4a0c-9a37-3d4d6a7a1c11"
 
 
@@ -192,10 +198,10 @@ def test_a_version_in_the_gap_is_an_error_everywhere(database: Database, log: Lo
 
 
 def set_times(database_url: str, times: dict[int, int]) -> None:
-    for version, time in times.items():
+    for version, moment in times.items():
         execute(
             database_url,
-            f"UPDATE delta_commits SET file_timestamp = {time}, timestamp = {time} WHERE version = {version}",
+            f"UPDATE delta_commits SET file_timestamp = {moment}, timestamp = {moment} WHERE version = {version}",
         )
 
 
@@ -212,12 +218,12 @@ def test_a_time_that_may_be_of_a_version_in_the_gap_is_an_error(
     def version_at(milliseconds: int) -> int:
         return catalog.table("t", timestamp=f"1970-01-01T00:00:{milliseconds / 1000:06.3f}Z").version()
 
-    assert [version_at(time) for time in (0, 1000, 2999, 3000, 7000, 9000)] == [0, 0, 1, 2, 6, 6]
-    for time in (3001, 5000, *(() if own else (6000, 6999))):
+    assert [version_at(moment) for moment in (0, 1000, 2999, 3000, 7000, 9000)] == [0, 0, 1, 2, 6, 6]
+    for moment in (3001, 5000, *(() if own else (6000, 6999))):
         with pytest.raises(VersionNotFoundError, match="can't tell its version at that time"):
-            version_at(time)
+            version_at(moment)
     if own:
-        assert [version_at(time) for time in (6000, 6999)] == [5, 5]
+        assert [version_at(moment) for moment in (6000, 6999)] == [5, 5]
 
 
 def test_a_time_by_in_commit_timestamps(database: Database, log: LogBuilder):
@@ -332,7 +338,8 @@ def test_a_rollback_would_lose_what_only_sql_has(database: Database, log: LogBui
     load(database, log)
     check = verify_rollback(database, "t")
     assert not check.can_rollback
-    assert "SQL alone has them" in next(one.detail for one in check.checks if one.name == "history")
+    (history,) = (one.detail for one in check.checks if one.name == "history")
+    assert history == "versions 0 to 2 were cleaned up in the log: SQL alone has them"
 
 
 def test_an_export_has_both_sides(database: Database, log: LogBuilder, tmp_path: Path):
@@ -413,6 +420,35 @@ def test_it_is_in_the_audit_trail(database: Database, log: LogBuilder, caplog: p
         (event, _) = events.events_of(connection, "t")
     assert (event.version_before, event.version) == (2, 6)
     assert json.loads(event.changes or "") == {"commits": 2, "files": 5, "gap": [3, 4], "rebased_on": 5}
+
+
+def test_the_clean_up_of_delta_rs(database: Database, tmp_path: Path):
+    location = tmp_path / "real"
+
+    def write(number: int) -> None:
+        write_deltalake(location, pa.table({"id": range(number * 10, number * 10 + 10)}), mode="append", **NO_RETENTION)
+
+    for number in range(3):
+        write(number)
+    import_table(database, str(location), "t")
+    older = sorted(DeltaTable(database, table_id="t", version=1).to_pyarrow_table()["id"].to_pylist())
+    for number in range(3, 6):
+        write(number)
+    FileTable(location).delete("id = 25")
+    FileTable(location).optimize.compact()
+    time.sleep(1.1)  # the retention is of whole seconds
+    write(7)
+    table = FileTable(location)
+    table.create_checkpoint()
+    table.cleanup_metadata()
+    version = table.version()
+    assert not (location / "_delta_log" / commit_name(version - 1)).exists()
+    assert import_table(database, str(location), "t", resume=True).version == version
+    ours = DeltaTable(database, table_id="t")
+    assert sorted(ours.file_uris()) == sorted(table.file_uris())
+    assert sorted(ours.to_pyarrow_table()["id"].to_pylist()) == sorted(table.to_pyarrow_table()["id"].to_pylist())
+    assert sorted(DeltaTable(database, table_id="t", version=1).to_pyarrow_table()["id"].to_pylist()) == older
+    assert validate(database, str(location), "t", all_versions=True).differences == ()
 
 
 # ---- another table, or an older one

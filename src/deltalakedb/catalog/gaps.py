@@ -60,6 +60,12 @@ def histories(entry: TableEntry) -> list[tuple[int, int]]:
     return [*found, (first, entry.version)]
 
 
+def versions_before(entry: TableEntry, version: int) -> str:
+    """Returns which versions the catalog has before a version, in words: `0 to 3 and 7 to 9`."""
+    older = [(first, min(last, version - 1)) for first, last in histories(entry)]
+    return " and ".join(f"{first} to {last}" for first, last in older if first <= last)
+
+
 def whole_from(entry: TableEntry) -> int:
     """Returns the version from which on the catalog has every version up to the newest."""
     return histories(entry)[-1][0]

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from ..catalog import registry
 from ..catalog.database import Database
+from ..catalog.gaps import versions_before
 from ..catalog.registry import TableEntry, TableStatus
 from ..catalog.schema import ROW_TABLES, delta_files, delta_tables, migration_status
 from ..catalog.trail import Trail
@@ -158,7 +159,7 @@ def _verify(database: Database, table_id: str, options: Mapping[str, str]) -> tu
     opened, how = _opened(location, options)
     checks = (
         log.is_there(whole=entry is None),
-        log.has_history(first, newest),
+        log.has_history(first, newest, entry),
         _same(database, entry, options),
         Check("files", opened is not None or log.nothing_to_lose, how),
         Check("rows", True, ", ".join(f"{name} {count}" for name, count in rows.items())),
@@ -210,7 +211,7 @@ class _LogCheck:
         if whole:
             read(log, Scope(segment, segment.first_version, floors_differ=False))
 
-    def has_history(self, first: int | None, newest: int | None) -> Check:
+    def has_history(self, first: int | None, newest: int | None, entry: TableEntry | None) -> Check:
         """Checks that the log rebuilds the versions that the catalog has, or was to have."""
         if first is None or newest is None or self.nothing_to_lose:
             return Check("history", True, "not applicable: nothing was imported")
@@ -218,8 +219,9 @@ class _LogCheck:
         if self._segment is None:
             return Check("history", False, f"the log does not rebuild {wanted}")
         if self._segment.first_version > first:
-            gone = self._segment.first_version - 1
-            return Check("history", False, f"versions {first} to {gone} were cleaned up in the log: SQL alone has them")
+            begins = self._segment.first_version
+            gone = f"{first} to {begins - 1}" if entry is None else versions_before(entry, begins)
+            return Check("history", False, f"versions {gone} were cleaned up in the log: SQL alone has them")
         if self._segment.version < newest:
             return Check(
                 "history", False, f"the log ends with version {self._segment.version}, the catalog with {newest}"

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from ..catalog import registry, validations
 from ..catalog.database import Database
-from ..catalog.gaps import histories, whole_from
+from ..catalog.gaps import versions_before, whole_from
 from ..catalog.registry import TableEntry
 from ..catalog.snapshot import Snapshot, snapshot
 from ..catalog.trail import Trail
@@ -222,8 +222,7 @@ class _Validation:
         findings.compare(segment.version, "version", None, segment.version, entry.version)
         whole = whole_from(entry)
         if segment.first_version > entry.first_version:
-            older = [(first, min(last, segment.first_version - 1)) for first, last in histories(entry)]
-            alone = " and ".join(f"{first} to {last}" for first, last in older if first <= last)
+            alone = versions_before(entry, segment.first_version)
             findings.note(
                 f"The log begins with version {segment.first_version} now: "
                 f"versions {alone} are in SQL alone and were not compared"
