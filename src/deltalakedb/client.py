@@ -196,7 +196,7 @@ class Catalog:
 
         Raises:
             TableNotFoundError, ImportIncompleteError: there is no such table, or its import has not completed.
-            VersionNotFoundError: below the table's first version or beyond the catalog's newest.
+            VersionNotFoundError: below the table's first version, beyond the catalog's newest, or in a gap.
         """
         return DeltaTable(self, table_id=table_id, version=version, timestamp=timestamp)
 

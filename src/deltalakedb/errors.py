@@ -9,7 +9,7 @@
     │   ├── UnsupportedTableError       the table needs something that we refuse to guess
     │   ├── LogChangedError             the log is no longer the one that was imported
     │   ├── LogFileGoneError            a file of the log was listed, and is not there any more
-    │   └── VersionNotFoundError        a version below the floor or beyond the newest
+    │   └── VersionNotFoundError        a version below the floor, beyond the newest, or lost by the log
     ├── StorageError                  bytes can't be read or written
     │   ├── LocationNotFoundError       nothing is there
     │   ├── PermissionDeniedError       it is there, but not for us (also raised for databases)
@@ -90,7 +90,7 @@ class LogFileGoneError(LogError):
 
 
 class VersionNotFoundError(LogError):
-    """A version below the floor (its history is gone) or beyond the newest."""
+    """A version below the floor (its history is gone), beyond the newest, or one that the log lost before a sync."""
 
 
 class StorageError(DeltaLakeDBError):

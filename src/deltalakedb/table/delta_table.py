@@ -39,7 +39,7 @@ class DeltaTable(MetadataTable):
 
     Raises:
         TableNotFoundError, ImportIncompleteError: there is no such table, or its import has not completed.
-        VersionNotFoundError: below the table's first version or beyond the catalog's newest.
+        VersionNotFoundError: below the table's first version, beyond the catalog's newest, or in a gap.
         CatalogError: the database refuses.
     """
 

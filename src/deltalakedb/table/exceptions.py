@@ -23,7 +23,7 @@ class ImportIncompleteError(errors.ImportIncompleteError, DeltaError):
 
 
 class VersionNotFoundError(errors.VersionNotFoundError, DeltaError):
-    """A version below the floor (its history is gone) or beyond the newest."""
+    """A version below the floor (its history is gone), beyond the newest, or one that the log lost before a sync."""
 
 
 class TableChangedError(errors.CatalogError, DeltaError):

@@ -51,7 +51,7 @@ class MetadataTable(ReadOnly):
 
     Raises:
         TableNotFoundError, ImportIncompleteError: there is no such table, or its import has not completed.
-        VersionNotFoundError: below the table's first version or beyond the catalog's newest.
+        VersionNotFoundError: below the table's first version, beyond the catalog's newest, or in a gap.
         CatalogError: the database refuses.
     """
 
@@ -126,7 +126,7 @@ class MetadataTable(ReadOnly):
                 one if all came later). A text is RFC 3339 with a zone; a datetime without one is in UTC.
 
         Raises:
-            VersionNotFoundError: below the table's first version or beyond the catalog's newest.
+            VersionNotFoundError: below the table's first version, beyond the catalog's newest, or in a gap.
             ValueError: a text in another form.
         """
         if version is None:

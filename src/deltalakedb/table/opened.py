@@ -116,7 +116,7 @@ def open_at(database: Database, table_id: str, version: Version | None) -> Opene
 
     Raises:
         TableNotFoundError, ImportIncompleteError: there is no such table, or its import has not completed.
-        VersionNotFoundError: below the floor or beyond the newest.
+        VersionNotFoundError: below the floor, beyond the newest, or in a gap.
         OverflowError, TypeError, ArgumentError: not a version, not a time.
     """
     wanted = None if version is None else _checked(version)
