@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from deltalakedb.catalog import events
 from deltalakedb.catalog.database import Database
 from deltalakedb.cli.app import _COMMANDS
 from deltalakedb.cli.arguments import Arguments
-from tests.cli.conftest import Cli, Result
+from tests.cli.conftest import Cli, Result, Screen
 from tests.support.logs import LogBuilder, add, commit_name, metadata, protocol
 
 JSON = ("--log-format", "json")
@@ -100,6 +101,16 @@ def test_wrong_usage_is_an_event(cli: Cli):
         result = cli(*words, *JSON)
         assert result.code == 2
         assert one(result, "failed")["type"] == "UsageError"
+
+
+def test_machines_are_not_asked(on_terminal: Callable[..., Screen]):
+    screen = on_terminal("rollback", "plain", *JSON)
+    assert screen.code == 2
+    assert [json.loads(line)["step"] for line in screen.text.splitlines()] == [
+        "command_started",
+        "failed",
+        "command_ended",
+    ]
 
 
 def test_workers_tell_theirs_through_the_parent(on: Cli, plain: Path, orders: Path):

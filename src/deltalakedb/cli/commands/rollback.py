@@ -9,6 +9,7 @@ import click
 
 from .. import options
 from ..help import WithExamples
+from ..logs import are_for_machines
 from ..output.human import deleted_rows, printable
 from ..run import Run
 
@@ -34,7 +35,7 @@ def command(run: Run, table_id: str, yes: bool, dry_run: bool) -> int:
     The log takes over again: it is checked first that it opens, and nothing below the table's location is touched.
     Exits with 3, and deletes nothing, where that would lose anything.
     """
-    if not (yes or dry_run or sys.stdin.isatty()):
+    if not (yes or dry_run or (sys.stdin.isatty() and not are_for_machines())):
         raise _unanswerable()
     from ...migrate.rollback import rollback
 
