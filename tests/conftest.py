@@ -3,6 +3,7 @@
 `database_url` runs a test once on every database; `sqlite_url`, `postgresql_url` and `mysql_url` ask for one of them.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -15,6 +16,9 @@ from deltalakedb.catalog.database import Database
 from tests.support import databases, mariadb, object_stores, other_clouds
 
 T = TypeVar("T")
+
+CLOUD_VARIABLE = "DELTALAKEDB_TEST_CLOUD"
+"""`azure` or `google`: the shared tables are read from there, not from S3."""
 
 # A deadline for an example measures the machine, not the code.
 settings.register_profile("deltalakedb", deadline=None)
@@ -101,6 +105,12 @@ def _started(server: Callable[[], AbstractContextManager[T]]) -> Iterator[T]:
         except other_clouds.ServerUnavailableError as error:
             pytest.skip(str(error))
         yield started
+
+
+@pytest.fixture(scope="module")
+def one_bucket(request: pytest.FixtureRequest) -> object_stores.Bucket:
+    """A bucket that the tests of a module share: of S3, or of the cloud that the environment names."""
+    return request.getfixturevalue(f"{os.environ.get(CLOUD_VARIABLE, 's3')}_server").bucket()
 
 
 @pytest.fixture(params=["s3", "azure", "google"])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from deltalakedb.cli.app import run_line
 from deltalakedb.client import Catalog, connect
-from deltalakedb.errors import ArgumentError, CorruptLogError
+from deltalakedb.errors import ArgumentError, CatalogError, CorruptLogError
 from deltalakedb.log.store import open_store
 from deltalakedb.table.delta_table import DeltaTable
 from deltalakedb.table.exceptions import FilterError
@@ -46,8 +47,9 @@ TAKEN = {
 
 
 @pytest.fixture
-def catalog(tmp_path: Path) -> Catalog:
-    return connect(f"sqlite:///{tmp_path}/catalog.db")
+def catalog(database_url: str) -> Iterator[Catalog]:
+    with connect(database_url) as made:
+        yield made
 
 
 def log_with(content: bytes, root: Path) -> Path:
@@ -67,6 +69,20 @@ def test_what_is_not_as_the_protocol_has_it_is_refused_with_the_file(catalog: Ca
 @pytest.mark.parametrize("content", TAKEN.values(), ids=TAKEN)
 def test_what_is_odd_goes_through_all_that_is_done_with_a_log(catalog: Catalog, tmp_path: Path, content: bytes):
     assert goes_through(catalog, log_with(content, tmp_path / "t"))
+
+
+@pytest.mark.parametrize(
+    "line", [add("a\0b"), commit_info(userName="\0"), metadata(name="\0")], ids=lambda line: next(iter(line))
+)
+def test_a_text_with_a_nul_is_told_where_the_database_can_not_hold_it(tmp_path: Path, catalog: Catalog, line: dict):
+    root = log_with(to_lines([line]), tmp_path / "t")
+    if not catalog.url.startswith("postgresql"):
+        assert goes_through(catalog, root)
+        return
+    with pytest.raises(CatalogError, match="NUL") as raised:
+        catalog.import_table(str(root), "t")
+    assert "SQLite" in raised.value.hint
+    assert catalog.tables() == []
 
 
 def test_a_log_that_was_spoiled_after_its_import_is_no_way_back(catalog: Catalog, tmp_path: Path):

@@ -12,14 +12,8 @@ from deltalakedb.migrate.importer import import_table
 from deltalakedb.migrate.validate import validate
 from tests.migrate.test_shared_tables import REFUSALS, bad_tables, good_tables, same_files, same_state
 from tests.support.databases import sqlite_url
-from tests.support.object_stores import Bucket, S3Server
+from tests.support.object_stores import Bucket
 from tests.support.shared_tables import SharedTable
-
-
-@pytest.fixture(scope="module")
-def one_bucket(s3_server: S3Server) -> Bucket:
-    """A bucket that the tests of this module share."""
-    return s3_server.bucket()
 
 
 @pytest.fixture(scope="module")

@@ -23,12 +23,6 @@ Opened = Callable[[SharedTable], DeltaTable]
 
 
 @pytest.fixture(scope="module")
-def one_bucket(s3_server: S3Server) -> Bucket:
-    """A bucket that the tests of this module share."""
-    return s3_server.bucket()
-
-
-@pytest.fixture(scope="module")
 def far(one_bucket: Bucket, tmp_path_factory: pytest.TempPathFactory) -> Opened:
     """Opens shared tables that were imported from the bucket."""
     catalog = connect(sqlite_url(tmp_path_factory.mktemp("catalog")), storage_options=one_bucket.options)

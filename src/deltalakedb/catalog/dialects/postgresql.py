@@ -160,6 +160,11 @@ class PostgreSQLDialect(Dialect):
                 "--batch-size.",
                 transient=True,
             )
+        if state == "22021" and "0x00" in text:
+            return CatalogError(
+                f"The log has a text with a NUL in it, which PostgreSQL can't hold: {text} ({where})",
+                "SQLite can: import the table into a catalog there.",
+            )
         if state in ("40001", "40P01", "53200", "55P03", "57014"):
             return DatabaseBusyError(f"The database is busy: {where} ({text})", "Try again.")
         return CatalogError(f"The database refused: {text} ({where})")
