@@ -10,6 +10,7 @@ import argparse
 import importlib
 import inspect
 import os
+import pkgutil
 import re
 import subprocess
 import sys
@@ -49,7 +50,7 @@ def run_all(seconds: int, chosen: str) -> int:
 
 
 def _run(target: str, seconds: int) -> tuple[int, str]:
-    corpus = FOUND / target.rpartition(":")[2]
+    corpus = (FOUND / target.rpartition(":")[2]).resolve()  # some tests have a working folder of their own
     corpus.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
     command = [sys.executable, "-m", "tests.fuzz", "--target", target, str(corpus)]
@@ -69,8 +70,13 @@ def run_one(target: str, options: list[str]) -> None:
     """Hands one test to atheris; does not return."""
     import atheris
 
+    import deltalakedb
+
     name, _, function = target.partition(":")
     with atheris.instrument_imports(include=["deltalakedb"], enable_loader_override=False):
+        for found in pkgutil.walk_packages(deltalakedb.__path__, "deltalakedb."):
+            if not found.name.endswith("__main__"):
+                importlib.import_module(found.name)
         module = importlib.import_module(name)
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         test = _with_fixtures(module, getattr(module, function), Path(folder))
