@@ -47,7 +47,13 @@ TAKEN = {
 
 
 @pytest.fixture
-def catalog(database_url: str) -> Iterator[Catalog]:
+def catalog(sqlite_url: str) -> Iterator[Catalog]:
+    with connect(sqlite_url) as made:
+        yield made
+
+
+@pytest.fixture
+def each_catalog(database_url: str) -> Iterator[Catalog]:
     with connect(database_url) as made:
         yield made
 
@@ -67,14 +73,17 @@ def test_what_is_not_as_the_protocol_has_it_is_refused_with_the_file(catalog: Ca
 
 
 @pytest.mark.parametrize("content", TAKEN.values(), ids=TAKEN)
-def test_what_is_odd_goes_through_all_that_is_done_with_a_log(catalog: Catalog, tmp_path: Path, content: bytes):
-    assert goes_through(catalog, log_with(content, tmp_path / "t"))
+def test_what_is_odd_goes_through_all_that_is_done_with_a_log(each_catalog: Catalog, tmp_path: Path, content: bytes):
+    assert goes_through(each_catalog, log_with(content, tmp_path / "t"))
 
 
 @pytest.mark.parametrize(
     "line", [add("a\0b"), commit_info(userName="\0"), metadata(name="\0")], ids=lambda line: next(iter(line))
 )
-def test_a_text_with_a_nul_is_told_where_the_database_can_not_hold_it(tmp_path: Path, catalog: Catalog, line: dict):
+def test_a_text_with_a_nul_is_told_where_the_database_can_not_hold_it(
+    tmp_path: Path, each_catalog: Catalog, line: dict
+):
+    catalog = each_catalog
     root = log_with(to_lines([line]), tmp_path / "t")
     if not catalog.url.startswith("postgresql"):
         assert goes_through(catalog, root)
