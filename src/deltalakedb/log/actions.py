@@ -174,20 +174,26 @@ _TEXTS = msgspec.json.Decoder(dict[str, Scalar | None] | None)
 _NAMES = msgspec.json.Decoder(list[str] | None)
 
 
-def check_texts(raw: bytes | Raw) -> None:
-    """Raises msgspec.MsgspecError where a field that the protocol has as a map of texts is something else.
+def check_texts(name: str, raw: bytes | Raw) -> None:
+    """Raises msgspec.ValidationError where a field that the protocol has as a map of texts is something else.
 
     Numbers and booleans pass for texts, as they do with other readers.
     """
-    _TEXTS.decode(raw)
+    try:
+        _TEXTS.decode(raw)
+    except msgspec.MsgspecError as error:
+        raise msgspec.ValidationError(f"{name}: {error}") from error
 
 
 def check_metadata(metadata: Metadata) -> None:
     """Raises msgspec.MsgspecError where a nested field of a metaData action is not what the protocol has there."""
     if metadata.configuration is not NO_RAW:
-        check_texts(metadata.configuration)
+        check_texts("configuration", metadata.configuration)
     if metadata.partition_columns is not NO_RAW:
-        _NAMES.decode(metadata.partition_columns)
+        try:
+            _NAMES.decode(metadata.partition_columns)
+        except msgspec.MsgspecError as error:
+            raise msgspec.ValidationError(f"partitionColumns: {error}") from error
 
 
 def is_absent(raw: Raw) -> bool:
@@ -212,7 +218,10 @@ def deletion_vector_id(deletion_vector: Raw) -> str | None:
     """Returns the unique id of a deletion vector's JSON, or None where there is no deletion vector."""
     if deletion_vector is NO_RAW:
         return None
-    vector = _VECTOR.decode(deletion_vector)
+    try:
+        vector = _VECTOR.decode(deletion_vector)
+    except msgspec.MsgspecError as error:
+        raise msgspec.ValidationError(f"deletionVector: {error}") from error
     return None if vector is None else vector.unique_id
 
 

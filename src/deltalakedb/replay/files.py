@@ -68,7 +68,7 @@ def _partition(partition_values: bytes) -> tuple[str, int | None]:
     """
     if partition_values in _NO_PARTITION:
         return "{}", None
-    check_texts(partition_values)
+    check_texts("partitionValues", partition_values)
     key = int.from_bytes(blake2b(partition_values, digest_size=8).digest(), "little", signed=True)
     return partition_values.decode(), key
 
