@@ -20,7 +20,7 @@ demo: $(VENV)/.installed  ## import sample tables into SQLite and look at them
 
 test: $(VENV)/.installed-dev $(VENV)/duckdb-delta/.installed  ## run the tests; ARGS="-k name" for some of them
 	@tests/install-azurite.sh
-	@tests/install-mariadb.sh
+	@tests/install-services.sh
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 fuzz: $(VENV)/.installed-fuzz  ## try bad input for long; ARGS="--seconds 600 --only logs"

@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -46,6 +46,7 @@ class Manner:
         token: is asked for where it is given.
         patience: seconds that a page waits for the database.
         fresh: seconds for which an answer is good for other readers, too.
+        refresh: seconds after which a page that is looked at is fetched anew.
         log_patience: seconds that a page waits for a look at a table's log.
         storage_options: for the logs of tables in object stores.
         scrub: takes secrets out of messages.
@@ -54,6 +55,7 @@ class Manner:
     token: str | None = None
     patience: float = 10.0
     fresh: float = 1.0
+    refresh: float = 3.0
     log_patience: float = 0.15
     storage_options: Mapping[str, str] | None = None
     scrub: Callable[[str], str] = str
@@ -84,6 +86,7 @@ def make_app(database: Database, manner: Manner | None = None) -> Starlette:
         *(Route(path, pages.endpoint(page, keep=True)) for path, page in kept.items()),
         Route("/readyz", pages.endpoint(pages.ready, keep=False)),
         Route("/openapi.json", _described),
+        Route("/favicon.ico", _icon),  # asked for beside what isn't a page
         Route("/healthz", _healthy),
         Mount("/static", StaticFiles(directory=_HERE / "static")),
     ]
@@ -103,6 +106,10 @@ async def _healthy(_request: Request) -> Response:
 
 async def _described(_request: Request) -> Response:
     return Response(_encoded(DESCRIPTION), media_type=_JSON)
+
+
+async def _icon(_request: Request) -> Response:
+    return FileResponse(_HERE / "static" / "icon.svg")
 
 
 class _Pages:
@@ -125,6 +132,7 @@ class _Pages:
         named = ("count", "short", "size", "share", "duration", "moment", "ago", "size_class")
         self._templates.filters.update({name: getattr(words, name) for name in named})
         self._templates.globals.update(charts=charts, words=words, filters=FILTERS, sorts=overview.SORTS)
+        self._templates.globals["refresh_ms"] = int(manner.refresh * 1000)
 
     def _scrub(self, text: str) -> str:
         return self._manner.scrub(self._database.scrub(text))

@@ -1,7 +1,5 @@
-// What is marked with data-live is fetched anew every 3 seconds; without this script a reload does the same.
+// What is marked with data-live is fetched anew every few seconds; without this script a reload does the same.
 "use strict";
-const every = 3000;
-
 function put(fresh) {
   for (const one of document.querySelectorAll("[data-live]")) {
     const other = fresh.getElementById(one.id);
@@ -28,4 +26,4 @@ async function look() {
   }
 }
 
-if (document.querySelector("[data-live]:not(#asof)")) setInterval(look, every);
+if (document.querySelector("[data-live]:not(#asof)")) setInterval(look, Number(document.body.dataset.refreshMs));
