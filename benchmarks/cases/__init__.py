@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..bench import Bench
 from ..outcome import Outcome
-from . import imports, lakes, planning, reading, size
+from . import imports, lakes, planning, reading, serving, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,8 @@ CASES = (
     Case("sync", "`sync` of one new commit", reading.sync),
     Case("validate", "`validate`, the latest version", reading.validate),
     Case("batch", "`batch-import --parallel 2` of tables of 10 commits into PostgreSQL", lakes.batch),
+    Case("serve-pages", "`serve`: a page, while an import goes on in another process", serving.latency),
+    Case("serve-import", "the import, while the page is read", serving.slowdown),
     Case("planning-ducklake", "planning, against DuckLake in the same database", planning.ducklake),
 )
 

@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 from anyio.to_thread import run_sync
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -23,9 +24,10 @@ from starlette.staticfiles import StaticFiles
 
 from ..catalog import overview, registry
 from ..catalog.database import Database
+from ..catalog.portrait import Document
 from ..errors import DatabaseBusyError, DeltaLakeDBError, TableNotFoundError
 from . import charts, words
-from .documents import FILTERS, Documents, LakeQuery, TableQuery
+from .documents import FILTERS, STATE_SECONDS, STATES, Documents, LakeQuery, TableQuery
 from .guard import Guard
 from .logs import LogWatch
 from .metrics import Metrics
@@ -122,6 +124,7 @@ class _Pages:
         logs = LogWatch(manner.storage_options or {}, self._scrub, patience=manner.log_patience)
         self._documents = Documents(database, logs, manner.patience, self._metrics.queries, self._scrub)
         self._answers: Recent[_Answer] = Recent(manner.fresh, _ANSWERS_KEPT)
+        self._drawn: Recent[dict[str, Markup]] = Recent(STATE_SECONDS, STATES)
         self._templates = Environment(
             loader=FileSystemLoader(_HERE / "templates"),
             autoescape=True,
@@ -146,7 +149,13 @@ class _Pages:
         return _Answer(_encoded(self._documents.lake(LakeQuery.of(request.query_params))), _JSON)
 
     def table(self, request: Request) -> _Answer:
-        return self._page("table.html", 200, table=self._documents.table(TableQuery.of(request.query_params)))
+        table = self._documents.table(TableQuery.of(request.query_params))
+        state = table["state"]
+        drawn = None
+        if state is not None:
+            key = (table["table_id"], state["version"], state["imported_at"], state["bytes"])
+            drawn = self._drawn.get(key, lambda: _draw(state))
+        return self._page("table.html", 200, table=table, drawn=drawn)
 
     def table_json(self, request: Request) -> _Answer:
         return _Answer(_encoded(self._documents.table(TableQuery.of(request.query_params))), _JSON)
@@ -212,6 +221,18 @@ class _Pages:
         where = f"{url.host}/{url.database}" if url.host else Path(url.database or "").name
         text = self._templates.get_template(template).render(**values, where=where, now=registry.now())
         return _Answer(text.encode(), _HTML, status)
+
+
+def _draw(state: Document) -> dict[str, Markup]:
+    """Returns the charts of a table, which take longer than the rest of its page."""
+    at = f"at version {state['version']}"
+    files, size = f"{state['files']:,} {at}", f"{words.size(state['bytes'])} {at}"
+    classes = "; ".join(f"{words.size_class(one['below_bytes'])}: {one['files']:,}" for one in state["sizes"])
+    return {
+        "files": charts.over_time(state["growth"], "files", f"Files over time: {files}", words.short),
+        "bytes": charts.over_time(state["growth"], "bytes", f"Size over time: {size}", words.size),
+        "sizes": charts.sizes(state["sizes"], f"Files by size. {classes}"),
+    }
 
 
 def _encoded(document: Any) -> bytes:

@@ -23,7 +23,7 @@ FILTERS = ("", *overview.STATUSES, "behind", "different")
 PROBLEMS_SHOWN = 20
 """Problems of a kind on a page."""
 
-_STATE_SECONDS, _STATES = 60.0, 200
+STATE_SECONDS, STATES = 60.0, 200
 _MOST = 1 << 62
 _LISTS = ("problems", "page_of_tables", "events")
 _of_urls = Secrets().scrub
@@ -93,7 +93,7 @@ class Documents:
         self._patience = patience
         self._queries = queries
         self._scrub = scrub
-        self._states: Recent[Document] = Recent(_STATE_SECONDS, _STATES)
+        self._states: Recent[Document] = Recent(STATE_SECONDS, STATES)
 
     def lake(self, query: LakeQuery) -> Document:
         """Totals, what runs, problems, and a page of tables."""
