@@ -1,7 +1,8 @@
 """Readers of a status page, as a process: `python -m benchmarks.readers PORT READERS TABLES`.
 
-All of them ask at once, every three seconds, as pages do that are looked at: half of them for the lake, the others for
-a list or a table, each time another one. Ends when its standard input does, and prints what it saw as JSON.
+All of them ask at once, every three seconds, as pages do that are looked at. Half of them look at the lake, the others
+at a part of the list or at a table, and go on to another one every fifteen seconds. Ends when its standard input does,
+and prints what it saw as JSON.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def _read(port: int, number: int, tables: int, stop: threading.Event, seconds: l
 
 
 def _page(number: int, turn: int, tables: int) -> str:
-    place = number * 7919 + turn * 104_729
+    place = number * 7919 + turn // 5 * 104_729
     if number % 2:
         return "/"
     return f"/?sort=size&page={place % (tables // 50 + 1)}" if number % 8 == 0 else f"/table?id=table-{place % tables}"

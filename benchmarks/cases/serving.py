@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from ..measure import run_once
 from ..outcome import Outcome, duration
 
 READERS = 50
+_SETTLED_SECONDS = 4.0
+"""Until the server and the readers have started, and everybody has asked once."""
 WANTED_SECONDS, WANTED_SHARE = 0.3, 0.1
 _COPIED = ("delta_files", "delta_partitions", "delta_commits", "delta_metadata", "delta_protocols", "delta_tables")
 _seen: dict[int, _Seen] = {}
@@ -79,9 +82,9 @@ def _measure(bench: Bench) -> _Seen:
     _fill(url, make_log(bench.logs, Shape(20, 5), "one-of-many"), tables)
     alone, watched, told = [], [], []
     for turn in range(bench.runs + 1):
-        alone.append(_import(url, log))
+        alone.append(_import(url, log, f"alone-{turn}"))
         with _watched(url, tables) as readers:
-            watched.append(_import(url, log))
+            watched.append(_import(url, log, f"watched-{turn}"))
         told.append(readers)
         print(f"  alone {alone[-1]:.2f} s, watched {watched[-1]:.2f} s, {readers}", file=sys.stderr)
         if turn == 0:  # doesn't count
@@ -103,16 +106,16 @@ def _fill(url: str, location: Path, tables: int) -> None:
                 f"FROM {name}, generate_series(1, {tables - 1}) n WHERE table_id = 'table-0' ORDER BY n"
             )
         connection.execute("VACUUM (ANALYZE)")
+        connection.execute(
+            "ALTER TABLE delta_files SET (autovacuum_enabled = false)"
+        )  # it would meet some imports only
         connection.execute("CHECKPOINT")
 
 
-def _import(url: str, log: Path) -> float:
-    seconds = run_once(ours("import", str(log), "--table-id", "imported", "--database-url", url)).seconds
-    run_once(ours("rollback", "imported", "--yes", "--database-url", url))
+def _import(url: str, log: Path, table_id: str) -> float:
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("VACUUM delta_files")
         connection.execute("CHECKPOINT")
-    return seconds
+    return run_once(ours("import", str(log), "--table-id", table_id, "--database-url", url)).seconds
 
 
 @contextmanager
@@ -125,6 +128,7 @@ def _watched(url: str, tables: int) -> Iterator[dict[str, Any]]:
         port = server.stderr.readline().split("/")[2].rpartition(":")[2]
         command = [sys.executable, "-m", "benchmarks.readers", port, str(READERS), str(tables)]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as readers:
+            time.sleep(_SETTLED_SECONDS)
             yield told
             said, _ = readers.communicate()
         server.terminate()

@@ -5,9 +5,11 @@ It is answered by the tables' rows, never by those of their files, so that 10,00
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, case, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, case, cast, func, select
+from sqlalchemy.sql import visitors
 
 from . import registry
 from .registry import TableStatus
@@ -138,17 +140,30 @@ def tables(
         page: the number of the page, from 0.
     """
     unfinished = registry.unfinished(connection)
-    found = (
-        select(*_STATUS, _LAG.label("versions_behind"), delta_validations.c.valid)
-        .outerjoin(delta_tables, delta_tables.c.table_id == status_table.c.table_id)
-        .outerjoin(delta_validations, delta_validations.c.table_id == status_table.c.table_id)
+    wanted, order = _wanted(search, status, unfinished), _order(sort, unfinished)
+    count = connection.execute(_joined(func.count(), only_for=wanted).where(*wanted)).scalar_one()
+    # Of 10,000 tables only names are sorted: all their columns take four times as long.
+    names = _joined(status_table.c.table_id, only_for=[*wanted, *order]).where(*wanted)
+    names = names.order_by(*order, status_table.c.table_id).limit(PAGE).offset(page * PAGE)
+    shown = list(connection.execute(names).scalars())
+    rows = connection.execute(
+        _joined(*_STATUS, _LAG.label("versions_behind"), delta_validations.c.valid, only_for=None).where(
+            status_table.c.table_id.in_(shown)
+        )
     )
-    for condition in _wanted(search, status, unfinished):
-        found = found.where(condition)
-    total = connection.execute(select(func.count()).select_from(found.subquery())).scalar_one()
-    ordered = found.order_by(*_order(sort, unfinished), status_table.c.table_id)
-    rows = connection.execute(ordered.limit(PAGE).offset(page * PAGE))
-    return {"tables_found": total, "page_of_tables": [_listed(registry.in_utc(row._mapping)) for row in rows]}
+    found = {row.table_id: _listed(registry.in_utc(row._mapping)) for row in rows}
+    return {"tables_found": count, "page_of_tables": [found[name] for name in shown]}
+
+
+def _joined(*columns: Any, only_for: Sequence[ColumnElement[Any]] | None) -> Select[Any]:
+    """Returns a query with the other tables joined that the expressions ask for; with all of them for None."""
+    parts = (part for expression in only_for or () for part in visitors.iterate(expression))
+    asked = {getattr(part, "table", None) for part in parts}
+    query = select(*columns).select_from(status_table)
+    for table in (delta_tables, delta_validations):
+        if only_for is None or table in asked:
+            query = query.outerjoin(table, table.c.table_id == status_table.c.table_id)
+    return query
 
 
 def _wanted(search: str, status: str, unfinished: list[TableStatus]) -> list[ColumnElement[bool]]:

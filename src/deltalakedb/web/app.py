@@ -122,7 +122,7 @@ class _Pages:
         self._manner = manner
         self._metrics = Metrics(database, manner.patience)
         logs = LogWatch(manner.storage_options or {}, self._scrub, patience=manner.log_patience)
-        self._documents = Documents(database, logs, manner.patience, self._metrics.queries, self._scrub)
+        self._documents = Documents(database, logs, manner.patience, manner.fresh, self._metrics.queries, self._scrub)
         self._answers: Recent[_Answer] = Recent(manner.fresh, _ANSWERS_KEPT)
         self._drawn: Recent[dict[str, Markup]] = Recent(STATE_SECONDS, STATES)
         self._templates = Environment(

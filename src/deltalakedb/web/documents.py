@@ -76,6 +76,7 @@ class Documents:
         database: the catalog; a role that may only read is enough.
         logs: looks at the tables' logs.
         patience: seconds that the database may take for a question.
+        fresh: seconds for which what was found of the lake is good.
         queries: takes the time of each question.
         scrub: takes secrets out of a message: another release, or another tool, may have left one in the catalog.
     """
@@ -85,6 +86,7 @@ class Documents:
         database: Database,
         logs: LogWatch,
         patience: float,
+        fresh: float,
         queries: Histogram,
         scrub: Callable[[str], str],
     ) -> None:
@@ -93,11 +95,19 @@ class Documents:
         self._patience = patience
         self._queries = queries
         self._scrub = scrub
+        self._above: Recent[Document] = Recent(fresh, 1)
         self._states: Recent[Document] = Recent(STATE_SECONDS, STATES)
 
     def lake(self, query: LakeQuery) -> Document:
         """Totals, what runs, problems, and a page of tables."""
-        return self._clean(self.asked("lake", lambda connection: _lake(connection, query)))
+
+        def ask(connection: Connection) -> Document:
+            # Whatever is asked of the list, what stands above it is the same for all.
+            above = self._above.get("lake", lambda: _above(connection))
+            listed = overview.tables(connection, **asdict(query))
+            return {**above, **asdict(query), "page_size": overview.PAGE, **listed}
+
+        return self._clean(self.asked("lake", ask))
 
     def table(self, query: TableQuery) -> Document:
         """Everything about a table; `state` is None while it can't be read.
@@ -143,7 +153,7 @@ class Documents:
         return found
 
 
-def _lake(connection: Connection, query: LakeQuery) -> Document:
+def _above(connection: Connection) -> Document:
     wrong = problems(connection)
     kinds = Counter(one.kind for one in wrong)
     shown: Counter[str] = Counter()
@@ -157,9 +167,6 @@ def _lake(connection: Connection, query: LakeQuery) -> Document:
         "problems_total": len(wrong),
         "problems_by_kind": dict(kinds),
         "problems": first,
-        **asdict(query),
-        "page_size": overview.PAGE,
-        **overview.tables(connection, **asdict(query)),
     }
 
 
