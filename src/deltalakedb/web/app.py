@@ -25,7 +25,7 @@ from starlette.staticfiles import StaticFiles
 from ..catalog import overview, registry
 from ..catalog.database import Database
 from ..catalog.portrait import Document
-from ..errors import DatabaseBusyError, DeltaLakeDBError, TableNotFoundError
+from ..errors import DatabaseTimeoutError, DeltaLakeDBError, TableNotFoundError
 from . import charts, words
 from .documents import FILTERS, STATE_SECONDS, STATES, Documents, LakeQuery, TableQuery
 from .guard import Guard
@@ -183,8 +183,8 @@ class _Pages:
                 with anyio.fail_after(self._manner.patience + 1):
                     made = await run_sync(answer if keep else page, request, abandon_on_cancel=True)
             except TimeoutError:
-                late = f"The database is busy: {self._database.where} has not answered for a while"
-                made = self._failed(request, DatabaseBusyError(late, "Try again."))
+                late = f"The database gave up: {self._database.where} has not answered for a while"
+                made = self._failed(request, DatabaseTimeoutError(late, "Try again."))
             except DeltaLakeDBError as error:
                 made = self._failed(request, error)
             return made.response()

@@ -19,6 +19,7 @@ from ...errors import (
     CatalogError,
     DatabaseBusyError,
     DatabaseConnectionError,
+    DatabaseTimeoutError,
     DeltaLakeDBError,
     DiskFullError,
     PermissionDeniedError,
@@ -129,7 +130,7 @@ class SQLiteDialect(Dialect):
                 f"The database is locked by another process: {where}", "Wait for it to finish, then try again."
             )
         if code.startswith("SQLITE_INTERRUPT"):
-            return DatabaseBusyError(f"The database is busy: {where} (the question took too long)", "Try again.")
+            return DatabaseTimeoutError(f"The database gave up: {where} (the question took too long)", "Try again.")
         if code.startswith("SQLITE_NOTADB"):
             return DatabaseConnectionError(
                 f"Database connection failed: {where} is not a SQLite database", "Name another file."
