@@ -10,10 +10,10 @@ WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ $$n 
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$name && break; done)
 
-.PHONY: help demo test fuzz lint bench docs clean
+.PHONY: help demo test fuzz lint bench docs screenshots clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: $(VENV)/.installed  ## import sample tables into SQLite and look at them
 	$(BIN)/deltalakedb demo $(ARGS)
@@ -38,6 +38,10 @@ bench: $(VENV)/.installed-dev  ## measure; ARGS go to the benchmarks
 
 docs: $(VENV)/.installed-dev  ## build the documentation
 	$(BIN)/python docs/build.py $(ARGS)
+
+screenshots: $(VENV)/.installed-dev  ## take the pictures of the status page for the documentation
+	@tests/install-services.sh
+	$(BIN)/python -m tests.web.screenshots
 
 clean:  ## remove the environment and what the tools left
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .fuzz .node

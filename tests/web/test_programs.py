@@ -92,6 +92,16 @@ def test_rules_and_dashboard_ask_for_metrics_and_labels_that_are_there(server: S
     assert unused == {"deltalakedb_errors", "deltalakedb_log_bytes_processed"}
 
 
+def test_the_page_on_monitoring_names_every_metric_and_no_other(server: Server):
+    server.get("/table?id=nope")
+    page = (MONITORING.parent / "monitoring.md").read_text()
+    named = set(re.findall(r"`(deltalakedb_\w+)", page))
+    kinds = list(text_string_to_metric_families(server.get("/metrics").text))
+    assert named == {
+        one.name + ("_total" if one.type == "counter" else "") for one in kinds if not one.name.endswith("_created")
+    }
+
+
 def _dashboard() -> list[str]:
     panels = json.loads((MONITORING / "dashboard.json").read_text())["panels"]
     places = [tuple(panel["gridPos"].values()) for panel in panels]
