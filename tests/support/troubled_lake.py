@@ -76,13 +76,18 @@ def pretend_running(url: str, table_id: str, share: float) -> None:
         "commits_at_claim = 0, log_bytes_at_claim = 0 WHERE table_id = :table_id",
         "DELETE FROM delta_tables WHERE table_id = :table_id",
         owner=this_process(),
-        begun=begun.replace(tzinfo=None) if url.startswith("sqlite") else begun,
-        now=datetime.now(UTC).replace(tzinfo=None) if url.startswith("sqlite") else datetime.now(UTC),
+        begun=_as_kept(url, begun),
+        now=_as_kept(url, datetime.now(UTC)),
         done=int(share * 1_000_000),
         commits=int(share * 4000),
         files=int(share * 400_000),
         table_id=table_id,
     )
+
+
+def _as_kept(url: str, moment: datetime) -> datetime:
+    """PostgreSQL keeps zones, the others don't."""
+    return moment if url.startswith("postgresql") else moment.replace(tzinfo=None)
 
 
 def rich_table(location: Path, dice: random.Random) -> Path:

@@ -11,19 +11,22 @@ from deltalakedb.catalog.database import Database
 from deltalakedb.errors import DeltaLakeDBError
 from deltalakedb.migrate.importer import import_table
 from deltalakedb.migrate.validate import validate_and_keep
-from tests.support import databases, lake
+from tests.support import databases, lake, mariadb
 from tests.support.catalogs import execute
 from tests.support.troubled_lake import EVIL, evil_table, pretend_running
 from tests.web.browsing import NoBrowserError, chromium
 from tests.web.serving import Server, served
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="session", params=["sqlite", "postgresql", "mysql"])
 def troubled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A lake with everything that can be wrong in it, and names that hold HTML; the tests leave it as it is."""
     folder = tmp_path_factory.mktemp("troubled")
     if request.param == "sqlite":
         yield _troubled(databases.sqlite_url(folder), folder)
+    elif request.param == "mysql":
+        with mariadb.fresh_mysql(request.getfixturevalue("mysql_server")) as url:
+            yield _troubled(url, folder)
     else:
         with databases.fresh_postgres(request.getfixturevalue("postgres_server")) as url:
             yield _troubled(url, folder)

@@ -105,6 +105,12 @@ class MySQLDialect(Dialect):
 
         return engine
 
+    def limit(self, connection: Connection, seconds: float) -> None:
+        # MariaDB counts seconds for every statement, MySQL milliseconds for those that read.
+        mariadb = getattr(connection.dialect, "is_mariadb", False)
+        most = f"max_statement_time = {seconds}" if mariadb else f"max_execution_time = {int(seconds * 1000)}"
+        connection.exec_driver_sql(f"SET SESSION {most}")
+
     def lock_schema(self, connection: Connection) -> None:
         if not connection.exec_driver_sql(f"SELECT GET_LOCK({_LOCK}, {LOCK_SECONDS})").scalar():
             raise DatabaseBusyError(
