@@ -1,8 +1,8 @@
 """Readers of a status page, as a process: `python -m benchmarks.readers PORT READERS TABLES`.
 
-All of them ask at once, every three seconds, as pages do that are looked at. Half of them look at the lake, the others
-at a part of the list or at a table, and go on to another one every fifteen seconds. Ends when its standard input does,
-and prints what it saw as JSON.
+All of them ask at once, as pages do that are looked at: half of them look at the lake, and some at a part of the list,
+which are fetched anew every three seconds; the others look at a table, and go on to another one every fifteen seconds.
+Ends when its standard input does, and prints what it saw as JSON.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import time
 from statistics import median
 
 EVERY_SECONDS = 3.0
+_TURNS_AT_A_TABLE = 5
 
 
 def main() -> None:
@@ -36,25 +37,34 @@ def main() -> None:
 
 
 def _read(port: int, number: int, tables: int, stop: threading.Event, seconds: list[float]) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     begun = time.monotonic()
-    for turn in range(1_000_000):
+    for turn in range(0, 1_000_000, 1 if _looks_at_lists(number) else _TURNS_AT_A_TABLE):
+        if stop.wait(max(0.0, begun + turn * EVERY_SECONDS - time.monotonic())):
+            return
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         asked = time.perf_counter()
         connection.request("GET", _page(number, turn, tables))
         answer = connection.getresponse()
         answer.read()
         seconds.append(time.perf_counter() - asked)
+        connection.close()
         if answer.status != 200:
             raise SystemExit(f"the page answered {answer.status}")
-        if stop.wait(max(0.0, begun + (turn + 1) * EVERY_SECONDS - time.monotonic())):
-            return
+
+
+def _looks_at_lists(number: int) -> bool:
+    return number % 2 == 1 or number % 8 == 0
 
 
 def _page(number: int, turn: int, tables: int) -> str:
-    place = number * 7919 + turn // 5 * 104_729
+    place = number * 7919 + turn // _TURNS_AT_A_TABLE * 104_729
     if number % 2:
         return "/"
-    return f"/?sort=size&page={place % (tables // 50 + 1)}" if number % 8 == 0 else f"/table?id=table-{place % tables}"
+    return (
+        f"/?sort=size&page={place % (tables // 50 + 1)}"
+        if _looks_at_lists(number)
+        else f"/table?id=table-{place % tables}"
+    )
 
 
 if __name__ == "__main__":
