@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from deltalakedb.catalog.database import Database
 from deltalakedb.migrate.importer import import_table
@@ -39,6 +39,12 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     pretend_running(url, RUNNING, 0.4)
     with served(url, refresh=0.5) as running:
         yield Served(wrong, _base(running), url)
+
+
+def _follow(page: Page, link: Locator) -> None:
+    """Clicks, and waits until the next page is there with its style."""
+    with page.expect_navigation():
+        link.click()
 
 
 def _with_a_table(url: str, folder: Path) -> None:
@@ -109,28 +115,28 @@ def test_what_is_seen_is_neither_empty_nor_one_colour(browser: Browser, large: S
 
 def test_one_gets_everywhere_by_clicking_without_scripts(browser: Browser, large: Served):
     with opened(browser, large.base, "/", java_script_enabled=False) as page:
-        page.get_by_role("link", name=f"behind {len(large.wrong.behind)}").click()
+        _follow(page, page.get_by_role("link", name=f"behind {len(large.wrong.behind)}"))
         rows = page.locator("#list tbody tr")
         expect(rows).to_have_count(len(large.wrong.behind))
-        page.get_by_role("link", name="Size", exact=True).click()
+        _follow(page, page.get_by_role("link", name="Size", exact=True))
         expect(page.locator("th[aria-sort]")).to_have_text("Size")
         expect(rows.first).to_contain_text(RICH)
-        rows.first.get_by_role("link").click()
+        _follow(page, rows.first.get_by_role("link"))
         expect(page.get_by_role("heading", level=1)).to_contain_text(RICH)
-        page.get_by_role("link", name="Older").click()
+        _follow(page, page.get_by_role("link", name="Older"))
         expect(page.locator("#commits + table tbody th").first).to_have_text("64")
-        page.get_by_role("link", name="Newest").click()
+        _follow(page, page.get_by_role("link", name="Newest"))
         expect(page.locator("#commits + table tbody th").first).to_have_text("89")
-        page.get_by_role("link", name="Lake", exact=True).click()
+        _follow(page, page.get_by_role("link", name="Lake", exact=True))
         page.get_by_role("searchbox").fill("PAYMENTS_007")
-        page.get_by_role("button", name="Find").click()
+        _follow(page, page.get_by_role("button", name="Find"))
         expect(rows).to_have_count(1)
-        rows.first.get_by_role("link").click()
+        _follow(page, rows.first.get_by_role("link"))
         expect(page.locator(".banner")).to_contain_text("the action is cut off")
-        page.get_by_role("link", name="deltalakedb").click()
-        page.get_by_role("link", name="Next").click()
+        _follow(page, page.get_by_role("link", name="deltalakedb"))
+        _follow(page, page.get_by_role("link", name="Next"))
         expect(page.get_by_text("51 to 100 of 242")).to_be_visible()
-        page.get_by_role("link", name="This page as JSON").click()
+        _follow(page, page.get_by_role("link", name="This page as JSON"))
         assert '"page": 1' in page.content()
 
 
@@ -155,13 +161,13 @@ def test_names_that_hold_html_are_shown_and_run_nowhere(browser: Browser, large:
     with opened(browser, large.base, f"/?search={quote('<script>')}") as page:
         link = page.locator("#list tbody th a")
         assert link.inner_text() == EVIL
-        link.click()
+        _follow(page, link)
         heading = page.locator("h1 span").first
         assert heading.inner_text() == EVIL
         expect(page.locator("#commits + table")).to_contain_text("<b><script>")
         assert page.locator("script").count() == 1
         assert "deltalakedb" in page.title()
-        page.get_by_role("link", name="Lake", exact=True).click()
+        _follow(page, page.get_by_role("link", name="Lake", exact=True))
 
 
 def test_a_table_in_trouble_says_so_on_its_page(browser: Browser, large: Served):
