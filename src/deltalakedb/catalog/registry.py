@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, RowMapping, Select, and_, delete, func, 
 from sqlalchemy.exc import IntegrityError
 
 from ..errors import ImportIncompleteError, TableBusyError, TableExistsError, TableNotFoundError
-from .schema import INDEX_TABLES, ROW_TABLES, delta_tables, delta_validations, migration_status
+from .schema import INDEX_TABLES, ROW_TABLES, delta_files, delta_tables, delta_validations, migration_status
 
 RUNNING, COMPLETED, FAILED, INTERRUPTED = "running", "completed", "failed", "interrupted"
 
@@ -352,9 +352,18 @@ def delete_rows(connection: Connection, table_id: str) -> dict[str, int]:
     """
     for table in (*INDEX_TABLES, delta_validations):
         connection.execute(delete(table).where(table.c.table_id == table_id))
-    deleted = {}
+    deleted = {delta_files.name: _delete_files(connection, table_id)}
     for table in (*ROW_TABLES.values(), delta_tables):
-        deleted[table.name] = connection.execute(delete(table).where(table.c.table_id == table_id)).rowcount
+        if table is not delta_files:
+            deleted[table.name] = connection.execute(delete(table).where(table.c.table_id == table_id)).rowcount
+    return deleted
+
+
+def _delete_files(connection: Connection, table_id: str) -> int:
+    """Live and ended ones by themselves: each has an index, both together would be looked for in the whole table."""
+    deleted = 0
+    for which in (delta_files.c.removed_version.is_(None), delta_files.c.removed_version.is_not(None)):
+        deleted += connection.execute(delete(delta_files).where(delta_files.c.table_id == table_id, which)).rowcount
     return deleted
 
 

@@ -21,6 +21,7 @@ from ..rows import (
     Rows,
     TransactionRow,
 )
+from .dialects.postgresql import STREAMED
 from .gaps import check_not_in_gap
 from .places import ROWID, locator_of, place_of
 from .registry import TableEntry
@@ -38,9 +39,6 @@ from .schema import (
 _PAGE = 5_000
 _PIECE = 4_000
 """Rows that are fetched at a time where columns are wanted, not objects: as many as fit a processor's cache."""
-
-_IN_FLIGHT = 100
-"""Rows that PostgreSQL hands over at a time: few enough for it to fill the socket meanwhile."""
 
 _ROW_TYPES: dict[str, Any] = {
     "commits": CommitRow,
@@ -263,9 +261,9 @@ class Snapshot:
         PostgreSQL sends while they are worked on; other statements of the connection have to wait for the last one.
         """
         if self.connection.dialect.name == "postgresql":
-            compiled = query.compile(dialect=self.connection.dialect, compile_kwargs={"render_postcompile": True})
-            driver: Any = self.connection.connection.driver_connection
-            yield from driver.cursor().stream(str(compiled), compiled.params, size=_IN_FLIGHT)
+            streams: list[Iterator[tuple[Any, ...]]] = []
+            self.connection.execute(query, execution_options={STREAMED: streams})
+            yield from streams[0]
             return
         with self.connection.execute(query) as result:
             cursor: Any = result.cursor

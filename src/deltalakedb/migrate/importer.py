@@ -217,6 +217,7 @@ class _Import:
 
     def _go_on(self) -> tuple[TableEntry, TableStatus | None]:
         with self.connection.begin():
+            self.database.dialect.relax(self.connection)
             self.database.dialect.wait_briefly(self.connection)  # after an outage the last attempt may hold locks yet
             registry.hold(self.connection, self.table_id, heartbeat_at=registry.now())
             status = registry.status_of(self.connection, self.table_id)
@@ -314,7 +315,9 @@ class _Import:
         check_opening(log, segment)
         self._say_planned(segment)
         with self.connection.begin():
-            registry.delete_rows(self.connection, self.table_id)
+            self.database.dialect.relax(self.connection)  # the batches behind it are, too
+            if before is None or before.rows_loaded or before.commits_processed:
+                registry.delete_rows(self.connection, self.table_id)
             self.trail.count_anew()
             registry.hold(
                 self.connection,
