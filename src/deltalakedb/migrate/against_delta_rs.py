@@ -7,6 +7,7 @@ transactions, files of changes, and actions that nobody knows. Nor does it open 
 from __future__ import annotations
 
 import json
+import threading
 from typing import TYPE_CHECKING, Any
 
 from ..catalog.gaps import whole_from
@@ -48,6 +49,20 @@ def open_version(store: Store, version: int | None = None) -> DeltaTable | str:
             raise
         return store.scrub(reason(error))
     return table
+
+
+class Opening:
+    """A table that delta-rs opens while this thread goes on; it needs no Python for that."""
+
+    def __init__(self, store: Store, version: int) -> None:
+        self._opened: list[DeltaTable | str] = []
+        self._thread = threading.Thread(target=lambda: self._opened.append(open_version(store, version)), daemon=True)
+        self._thread.start()
+
+    def result(self) -> DeltaTable | str:
+        """Waits for the table; returns what `open_version` does."""
+        self._thread.join()
+        return self._opened[0]
 
 
 def reason(error: BaseException) -> str:

@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
@@ -25,13 +26,16 @@ from ..log.reader import Log, open_log, plan
 from ..log.segment import LogSegment
 from ..log.store import open_store
 from .against_checksums import compare_with_checksum, read_checksum
-from .against_delta_rs import UNSEEN, compare_history, compare_with_delta_rs, open_version, reader_name
+from .against_delta_rs import UNSEEN, Opening, compare_history, compare_with_delta_rs, open_version, reader_name
 from .differences import Difference, Findings
 from .files_against_delta_rs import compare_deletion_vectors
 from .files_against_log import compare_files_with_log
 from .importer import check_table_id, default_table_id
 from .second_reading import Scope, read
 from .state_against_log import compare_state_with_log
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
 
 __all__ = ["Difference", "ValidationReport", "validate", "validate_and_keep"]
 
@@ -191,9 +195,11 @@ class _Validation:
         scope = Scope(segment, floor, segment.first_version != whole or self._entry.gaps is not None)
         versions = range(floor if all_versions else segment.version, segment.version + 1)
         self._begin(segment, len(versions))
+        opening = Opening(self._log.store, versions[0])  # meanwhile the log is read
         self._against_log(scope, versions)
         for version in versions:
-            self._against_delta_rs(version, segment)
+            table = opening.result() if version == versions[0] else open_version(self._log.store, version)
+            self._against_delta_rs(version, segment, table)
             self._step()
         differences = tuple(self._findings.differences)
         return ValidationReport(
@@ -270,8 +276,7 @@ class _Validation:
                 )
             )
 
-    def _against_delta_rs(self, version: int, segment: LogSegment) -> None:
-        table = open_version(self._log.store, version)
+    def _against_delta_rs(self, version: int, segment: LogSegment, table: DeltaTable | str) -> None:
         if isinstance(table, str):
             self._unopened[version] = table
             return

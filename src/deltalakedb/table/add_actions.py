@@ -12,8 +12,9 @@ from typing import Any
 import pyarrow as pa
 from sqlalchemy import ColumnElement
 
+from .. import json_columns
 from ..catalog.snapshot import Snapshot
-from . import json_columns, mini_log, partition_values
+from . import mini_log, partition_values
 from .listing import listed, partitions
 from .opened import Opened
 

@@ -13,10 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import ColumnElement, and_
 
+from .. import json_columns
 from ..catalog.partitions import partitions_of
 from ..catalog.schema import delta_files
 from ..catalog.snapshot import Snapshot
-from . import json_columns, partition_values
+from . import partition_values
 from .opened import Opened
 from .types import Column, TableSchema
 

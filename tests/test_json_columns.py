@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltalakedb.table import json_columns
-from deltalakedb.table.json_columns import parse
+from deltalakedb import json_columns
+from deltalakedb.json_columns import parse
 
 KIND = pa.struct(
     {
