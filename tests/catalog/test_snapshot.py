@@ -1,11 +1,13 @@
 """A version of a table in the catalog, read through one connection."""
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import text
 
 from deltalakedb.catalog import registry
 from deltalakedb.catalog.database import Database
-from deltalakedb.catalog.snapshot import snapshot
+from deltalakedb.catalog.snapshot import Snapshot, snapshot
 from deltalakedb.client import connect
 from tests.support.logs import LogBuilder, add, metadata, protocol
 
@@ -37,3 +39,34 @@ def _open_cursors(connection) -> int | None:
     if connection.dialect.name != "postgresql":
         return None
     return connection.execute(text("SELECT count(*) FROM pg_cursors")).scalar()
+
+
+@pytest.mark.parametrize("between", [1, 50], ids=["together", "scattered"])
+def test_files_are_the_same_however_they_lie_among_those_of_other_tables(database, between):
+    """SQLite reads in one go what lies together, and finds by an index what is scattered."""
+    wanted = [f"{number:02}" for number in range(6)]
+    with database.transaction() as connection:
+        for number, path in enumerate(wanted):
+            ended = 7 if number == 2 else None
+            rows = [("mine", path, ended)] + [("other", f"{path}-{at}", None) for at in range(between)]
+            for table_id, name, removed in rows:
+                connection.execute(
+                    text(
+                        "INSERT INTO delta_files (table_id, path, added_version, removed_version, partition_values, "
+                        "key_hash) VALUES (:table_id, :path, :added, :removed, '{}', 0)"
+                    ),
+                    {"table_id": table_id, "path": name, "added": number, "removed": removed},
+                )
+    with database.reading() as connection:
+        entry = replace(registry.readable(connection, "t"), table_id="mine", version=9)
+        listed = {
+            version: [
+                row[0] for piece in Snapshot(connection, entry, version, newest).file_columns(["path"]) for row in piece
+            ]
+            for version, newest in ((9, True), (6, False), (3, False))
+        }
+        located = Snapshot(connection, entry, 6).locators()
+    assert sorted(listed[9]) == ["00", "01", "03", "04", "05"]
+    assert sorted(listed[6]) == wanted
+    assert sorted(listed[3]) == ["00", "01", "02", "03"]
+    assert len(located) == 6

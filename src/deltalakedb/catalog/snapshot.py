@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, literal, or_, select
 from sqlalchemy.sql import visitors
 
 from ..errors import VersionNotFoundError
@@ -67,6 +67,11 @@ def _ended_after(version: int) -> ColumnElement[bool]:
 def _asks_for_keys(where: ColumnElement[bool]) -> bool:
     """Whether a condition names single files, whose index SQLite is to take; else it is asked of every file."""
     return any(each is delta_files.c.key_hash for each in visitors.iterate(where))
+
+
+def _by_no_index(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Returns that one of some conditions holds, in a form for which SQLite takes none of its indexes."""
+    return case((or_(*conditions), 1), else_=0) == 1
 
 
 def with_deletion_vector() -> ColumnElement[bool]:
@@ -276,15 +281,32 @@ class Snapshot:
                 yield FileLifetime._make(row)
 
     def _in_order(self, columns: Sequence[Any]) -> Select[Any]:
-        """All active files: found by an index, which knows no more than when they end, and read in their order.
+        """All active files in the order of their rows, for SQLite: in that of an index, each is on another page.
 
-        SQLite read 900,000 files in 2.9 s so, in the order of the index in 5.2 s.
+        900,000 files took 5 s in the order of the index, 3 s found by it and then put in order, and less read in one
+        go, which is for files that lie together, as an import leaves them.
         """
         own, ended = self._own(delta_files), delta_files.c.removed_version
-        still: ColumnElement[bool] = and_(own, ended.is_(None))
-        rows = select(ROWID).select_from(delta_files)
-        rows = rows.where(still if self.is_newest else or_(still, and_(own, ended > self.version)))
-        return select(*columns).where(ROWID.in_(rows.correlate(None)), delta_files.c.added_version <= self.version)
+        found = [and_(own, ended.is_(None))]
+        if not self.is_newest:
+            found.append(and_(own, ended > self.version))
+        span = self._span(found)
+        among: ColumnElement[bool]
+        if span is None:
+            among = ROWID.in_(select(ROWID).select_from(delta_files).where(or_(*found)).correlate(None))
+        else:
+            among = and_(ROWID.between(*span), _by_no_index(*found))
+        return select(*columns).where(among, delta_files.c.added_version <= self.version)
+
+    def _span(self, found: Sequence[ColumnElement[bool]]) -> tuple[int, int] | None:
+        """Returns the first and the last row that fulfil one of some conditions; None where most between don't."""
+        query = select(func.count(), func.min(ROWID), func.max(ROWID)).select_from(delta_files)
+        counted = [row for one in found if (row := self.connection.execute(query.where(one)).one())[0]]
+        if not counted:
+            return None
+        counts, firsts, lasts = zip(*counted, strict=True)
+        span = min(firsts), max(lasts)
+        return span if 2 * sum(counts) > span[1] - span[0] else None
 
     def _own(self, table: Any) -> ColumnElement[bool]:
         return table.c.table_id == self.entry.table_id  # type: ignore[no-any-return]
