@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
+
+from tests.support.mariadb import connect
 
 from .logs import Shape, link_log, make_checkpointed_log, make_log
 from .measure import Contender
@@ -80,6 +83,17 @@ class Bench:
         """Our import, each time into an empty database."""
         url = urlsplit(self.server)._replace(path="/bench_import").geturl()
         return Contender(name, import_command(location, url), lambda: self._fresh("import"))
+
+    def import_into_mysql(self, location: Path, server: str) -> Contender:
+        """Our import, each time into an empty database of a server of MySQL or MariaDB."""
+        url = urlsplit(server)._replace(path="/bench_import").geturl()
+
+        def fresh() -> None:
+            with closing(connect(server)) as connection, connection.cursor() as cursor:
+                cursor.execute("DROP DATABASE IF EXISTS bench_import")
+                cursor.execute("CREATE DATABASE bench_import")
+
+        return Contender("MariaDB", import_command(location, url), fresh)
 
     def import_into_sqlite(self, location: Path) -> Contender:
         """Our import, each time into a new file."""

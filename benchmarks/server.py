@@ -1,4 +1,4 @@
-"""The PostgreSQL server that is measured with."""
+"""The servers that are measured with."""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.mariadb import mysql_server
+
 VARIABLE = "DELTALAKEDB_TEST_POSTGRES_URL"
+
+
+@contextmanager
+def mariadb() -> Iterator[str]:
+    """A MariaDB server as it comes but for its memory, `fsync` and all; or the one that the tests' variable names."""
+    with mysql_server(["--innodb-buffer-pool-size=1G"], in_memory=False) as url:
+        yield url
 
 
 @contextmanager

@@ -22,6 +22,7 @@ class Case:
 CASES = (
     Case("import-postgresql", "`import` into PostgreSQL, JSON-only log", imports.postgresql),
     Case("import-sqlite", "`import` into SQLite, JSON-only log", imports.sqlite),
+    Case("import-mariadb", "`import` into MariaDB, JSON-only log, against PostgreSQL", imports.mysql),
     Case("import-raw-limit", "`import` into PostgreSQL against the raw limit: orjson, then COPY", imports.raw_limit),
     Case("import-checkpointed", "`import` of a log with a checkpoint at its head", imports.checkpointed),
     Case("growth", "time per add, start-up taken off", imports.growth),

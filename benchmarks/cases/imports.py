@@ -6,6 +6,7 @@ from ..bench import Bench, delta_rs_opens
 from ..logs import Shape, make_log
 from ..measure import Contender, in_turn, seconds
 from ..outcome import Outcome, at_most, duration
+from ..server import mariadb
 
 LISTING = "table.get_add_actions()"
 
@@ -13,6 +14,14 @@ LISTING = "table.get_add_actions()"
 def postgresql(bench: Bench) -> Outcome:
     """Against delta-rs' open."""
     return _against_open(bench, 0.7, bench.import_into_postgresql(bench.log()))
+
+
+def mysql(bench: Bench) -> Outcome:
+    """Against PostgreSQL, in the same run."""
+    with mariadb() as server:
+        ours, peer = bench.import_into_mysql(bench.log(), server), bench.import_into_postgresql(bench.log())
+        results = in_turn([ours, peer], bench.runs)
+    return at_most(2.0, seconds(results[ours.name]), seconds(results[peer.name]), at=bench.at, peer_name="PostgreSQL")
 
 
 def sqlite(bench: Bench) -> Outcome:

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -37,11 +37,12 @@ _STARTS_SECONDS = 60
 
 
 @contextmanager
-def mysql_server(*options: str) -> Iterator[str]:
+def mysql_server(options: Sequence[str] = FAST, *, in_memory: bool = True) -> Iterator[str]:
     """Gives the URL of a running server of MariaDB or MySQL, and stops it at the end if it was started here.
 
     Args:
-        options: of `mariadbd`, beside those that make it fast.
+        options: of `mariadbd`; by default those that make it fast.
+        in_memory: whether its files are in memory, if there is room.
 
     Raises:
         ServerUnavailableError: MariaDB is not installed or does not run on this machine.
@@ -49,9 +50,9 @@ def mysql_server(*options: str) -> Iterator[str]:
     if given := os.environ.get(VARIABLE):
         yield given
         return
-    folder = Path(tempfile.mkdtemp(prefix="my-", dir=_in_memory())).resolve()
+    folder = Path(tempfile.mkdtemp(prefix="my-", dir=_in_memory() if in_memory else None)).resolve()
     try:
-        process = _start(folder, *options)
+        process = _start(folder, options)
         try:
             yield f"mysql://root@localhost/mysql?unix_socket={folder / 'socket'}"
         finally:
@@ -100,7 +101,7 @@ def _in_memory() -> str | None:
     return str(shared) if shared.is_dir() and shutil.disk_usage(shared).free > 4 << 30 else None
 
 
-def _start(folder: Path, *options: str) -> subprocess.Popen:
+def _start(folder: Path, options: Sequence[str]) -> subprocess.Popen:
     data, log = folder / "data", folder / "log"
     common = ("--no-defaults", f"--datadir={data}", *(["--user=root"] if os.geteuid() == 0 else []))
     path = f"{os.environ['PATH']}:/usr/sbin"
@@ -120,7 +121,7 @@ def _start(folder: Path, *options: str) -> subprocess.Popen:
             raise ServerUnavailableError(f"no MariaDB server: {log.read_text()[-500:]}")
         files = (f"--socket={folder / 'socket'}", f"--pid-file={folder / 'pid'}", f"--tmpdir={folder}")
         process = subprocess.Popen(
-            [server, *common, *files, "--skip-networking", *FAST, *options],
+            [server, *common, *files, "--skip-networking", *options],
             stdout=output,
             stderr=output,
             stdin=subprocess.DEVNULL,
