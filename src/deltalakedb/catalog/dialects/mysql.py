@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 LOCK_SECONDS = 60
 """How long to wait for another process that makes or upgrades the tables."""
+
+LOAD_BYTES = 512 << 10
+"""Rows of about so many bytes are a LOAD."""
 
 INSERT_BYTES = 1 << 20
 """The size of an INSERT where `LOAD DATA LOCAL` is not allowed, unless `max_allowed_packet` is smaller."""
@@ -132,13 +135,12 @@ class MySQLDialect(Dialect):
             row = connection.exec_driver_sql("SELECT @@local_infile, @@max_allowed_packet").one()
             facts["local_infile"], facts["most_bytes"] = bool(row[0]), int(row[1])
         for (table_id, columns), alike in groupby(pieces, key=lambda packed: (packed.table_id, packed.columns)):
-            # All that is there, before the statement begins: MariaDB lets one LOAD at a time number its rows.
-            data = [packed.data for packed in alike]
             owner = driver.escape(table_id)
-            if facts["local_infile"] and _load_local(driver, table.name, columns, owner, data):
-                continue
-            facts["local_infile"] = False
-            _insert(driver, table.name, columns, owner, data, min(INSERT_BYTES, facts["most_bytes"] // 2))
+            for data in _portions(alike):
+                if facts["local_infile"] and _load_local(driver, table.name, columns, owner, data):
+                    continue
+                facts["local_infile"] = False
+                _insert(driver, table.name, columns, owner, data, min(INSERT_BYTES, facts["most_bytes"] // 2))
 
     def insert_missing(self, connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
         if rows:
@@ -209,6 +211,21 @@ def _arguments(url: URL) -> dict[str, Any]:
         raise DatabaseConnectionError(
             f"Database connection failed: {where} ({text})", "Check the options of the URL."
         ) from None  # the error's own text may have a password
+
+
+def _portions(pieces: Iterable[Packed]) -> Iterator[list[bytes]]:
+    """Yields rows in portions that are there before their statement begins: of LOADs, MariaDB lets one at a time go on.
+
+    Not all at once, so that whoever makes the rows goes on meanwhile.
+    """
+    portion: list[bytes] = []
+    for packed in pieces:
+        portion.append(packed.data)
+        if sum(map(len, portion)) >= LOAD_BYTES:
+            yield portion
+            portion = []
+    if portion:
+        yield portion
 
 
 def _load_local(
