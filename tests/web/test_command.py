@@ -1,4 +1,5 @@
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -36,3 +37,12 @@ def test_beyond_loopback_a_token_is_needed(tmp_path: Path, token: str, monkeypat
     assert main(["serve", "--host", "0.0.0.0", "--port", "0"]) == 2
     (tmp_path / "token").write_text(token)
     assert main(["serve", "--host", "0.0.0.0", "--port", "0", "--token-file", str(tmp_path / "token")]) == 2
+
+
+def test_a_port_that_is_taken_is_said(sqlite_url: str, capsys: pytest.CaptureFixture[str]):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        from deltalakedb.cli import main
+
+        assert main(["serve", "--port", port, "--database-url", sqlite_url]) == 1
+    assert f"Can't listen at 127.0.0.1, port {port}: Address already in use" in capsys.readouterr().err

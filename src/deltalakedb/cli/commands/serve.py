@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from contextlib import suppress
 from pathlib import Path
 
@@ -59,13 +60,24 @@ def command(run: Run, host: str, port: int, token_file: Path | None) -> None:
         config = uvicorn.Config(
             make_app(database, manner), host=host, port=port, log_config=None, access_log=False, server_header=False
         )
-        with config.bind_socket() as listening:
-            listening.listen()  # whoever reads the line below may ask at once
+        with _listening(host, port) as listening:  # whoever reads the line below may ask at once
             address = f"[{host}]" if ":" in host else host
             run.note(f"http://{address}:{listening.getsockname()[1]}/ shows {run.where(database)}; Ctrl-C ends it.")
             with suppress(KeyboardInterrupt):  # uvicorn has ended what it was doing, and passes the signal on
                 uvicorn.Server(config).run(sockets=[listening])
     run.note("Stopped.")
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        from ...errors import DeltaLakeDBError
+
+        reason = error.strerror or str(error)
+        raise DeltaLakeDBError(
+            f"Can't listen at {host}, port {port}: {reason}", "Give another --port or --host."
+        ) from error
 
 
 def _token(file: Path | None) -> str | None:
