@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deltalakedb.catalog.database import Database
 from deltalakedb.migrate.importer import import_table
-from tests.support.catalogs import MOMENTS, SQL_TABLES, dump
+from tests.support.catalogs import MOMENTS, SQL_TABLES, WATERMARK, dump
 from tests.support.logs import LogBuilder, add, cdc, commit_info, domain, dv, metadata, protocol, remove, txn
 
 UNDISTURBED = "undisturbed"
@@ -44,14 +44,18 @@ def make_table(root: Path, commits: int = 60, files: int = 10, seed: int = 0) ->
     return log
 
 
-def assert_like_undisturbed(url: str, log: LogBuilder, table_id: str = "orders") -> None:
-    """Checks that a table has, row for row, what an undisturbed import gives; that one is left in the catalog."""
-    database = Database(url)
-    import_table(database, str(log.root), UNDISTURBED, resume=True)
-    database.close()
-    found, expected = (dump(url, name, without=MOMENTS) for name in (table_id, UNDISTURBED))
+def assert_like_undisturbed(url: str, log: LogBuilder, *, without: set[str] = frozenset()) -> None:
+    """Checks that `orders` has, row for row, what an undisturbed import gives; that one is left in the catalog."""
+    with opened(url) as database:
+        import_table(database, str(log.root), UNDISTURBED)
+    found, expected = (dump(url, name, without=MOMENTS | without) for name in ("orders", UNDISTURBED))
     for name in SQL_TABLES:
         assert found[name] == expected[name], name
+
+
+def assert_like_an_import(url: str, log: LogBuilder, *, without: set[str] = frozenset()) -> None:
+    """Checks the same, but for what tells an import from one with syncs."""
+    assert_like_undisturbed(url, log, without=WATERMARK | without)
 
 
 @contextmanager

@@ -151,6 +151,7 @@ class Proxy:
         url: where it is.
         latency: seconds that every request takes longer.
         refuse: which requests don't get through.
+        tear: of which answers only the first half arrives.
         requests: those that came, as `GET /path?query`.
         at_once: how many there were at the same time, at most.
         authorizations: what they proved themselves with.
@@ -161,6 +162,7 @@ class Proxy:
     url: str = ""
     latency: float = 0.0
     refuse: Refusal = lambda _method, _path: None
+    tear: Callable[[str, str], bool] = lambda _method, _path: False
     requests: list[str] = field(default_factory=list)
     at_once: int = 0
     authorizations: list[str] = field(default_factory=list)
@@ -244,7 +246,10 @@ class _Handler(BaseHTTPRequestHandler):
         length = headers.get("Content-Length", "0") if self.command == "HEAD" else str(len(body))
         self.send_header("Content-Length", length)
         self.end_headers()
-        if self.command != "HEAD":
+        if self.made.tear(self.command, self.path):
+            self.wfile.write(body[: len(body) // 2])
+            self.close_connection = True
+        elif self.command != "HEAD":
             self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:

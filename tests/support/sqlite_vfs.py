@@ -49,14 +49,25 @@ class Journal:
     Attributes:
         events: all of it.
         full_after: bytes that may be written before the disk is full; None for a disk without bounds.
+        stopped: whether nothing is noted any more.
     """
 
     events: list[Event] = field(default_factory=list)
     full_after: int | None = None
+    stopped: bool = False
+
+    def note(self, event: Event) -> None:
+        """Notes what was done, unless nobody wants to know any more."""
+        if not self.stopped:
+            self.events.append(event)
+
+    def stop(self) -> None:
+        """Notes nothing from now on."""
+        self.stopped = True
 
     def mark(self, name: str) -> None:
         """Notes that the program has come so far, as far as its user can tell."""
-        self.events.append(Event("mark", name))
+        self.note(Event("mark", name))
 
     def allows(self, count: int) -> bool:
         """Tells whether the disk has room for so many bytes, and takes it."""
@@ -197,7 +208,7 @@ class _Witness:
 
     def _delete(self, _vfs: Any, path: bytes, and_folder: int) -> int:
         code = self._real.delete(ctypes.byref(self._real), path, and_folder)
-        self._journal.events.append(Event("delete", Path(path.decode()).name))
+        self._journal.note(Event("delete", Path(path.decode()).name))
         return code
 
     def _witnessed(self, methods: int) -> _Methods:
@@ -218,7 +229,7 @@ class _Witness:
             if event is None:
                 return SQLITE_FULL
             code = real(file, *arguments)
-            self._journal.events.append(event)
+            self._journal.note(event)
             return code
 
         return method

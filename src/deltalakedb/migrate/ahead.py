@@ -12,6 +12,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
@@ -113,11 +114,22 @@ def main() -> None:
     out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # should anybody print
     try:
-        for batch in _answers(pickle.load(sys.stdin.buffer)):
+        source = pickle.load(sys.stdin.buffer)
+    except EOFError:
+        os._exit(1)  # who would have said what to read is gone
+    threading.Thread(target=_end_with_the_importer, daemon=True).start()
+    try:
+        for batch in _answers(source):
             pickle.dump(batch, out, protocol=5)
             out.flush()
     except BrokenPipeError:
         os._exit(1)  # nobody listens any more
+
+
+def _end_with_the_importer() -> None:
+    """Waits for the end of our input, which the importer never closes: also while the store keeps us waiting."""
+    sys.stdin.buffer.read()
+    os._exit(1)
 
 
 def _answers(source: Source) -> Iterator[Any]:

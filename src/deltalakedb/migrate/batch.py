@@ -15,7 +15,7 @@ from ..catalog.database import Database
 from ..catalog.options import DatabaseOptions
 from ..catalog.registry import TableEntry, TableStatus
 from ..catalog.trail import Trail
-from ..errors import ArgumentError, DeltaLakeDBError, LocationNotFoundError
+from ..errors import ArgumentError, DeltaLakeDBError, LocationNotFoundError, TableBusyError
 from ..log.store import is_uri, open_store
 from .assess import Assessment, assess
 from .discover import FoundTable, discover
@@ -33,6 +33,11 @@ class TableOutcome:
     location: str
     status: str
     error: str
+
+
+@dataclass(frozen=True, slots=True)
+class BusyTable(TableOutcome):
+    """A table that another process works on."""
 
 
 Outcome = ImportReport | Assessment | TableOutcome
@@ -66,6 +71,7 @@ class TableJob:
     database_options: DatabaseOptions
     location: str
     table_id: str
+    version: int | None
     batch_size: int | None
     dry_run: bool
     storage_options: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -87,7 +93,8 @@ def batch_import(
     """Imports every table below `path`, or those that `from_file` lists, going on past failures.
 
     Interrupted imports are completed, grown tables taken in, and complete ones that are unchanged skipped, so that a
-    second run does only what the first has left. With `dry_run` nothing is changed and every table is assessed.
+    second run does only what the first has left. Several processes, on several machines, may do so at once and share
+    the work: what another one imports is skipped. With `dry_run` nothing is changed and every table is assessed.
 
     Args:
         database_url: where the catalog is.
@@ -119,12 +126,16 @@ def batch_import(
     known = _Known.of(database)
     run = _Run(len(wanted), listener)
     jobs = [
-        TableJob(database_url, database.options, table.location, table_id, batch_size, dry_run, for_store)
+        TableJob(
+            database_url, database.options, table.location, table_id, table.version, batch_size, dry_run, for_store
+        )
         for table, table_id in zip(wanted, known.table_ids(wanted, root), strict=True)
         if not run.settled(table, table_id, None if dry_run else known.unchanged(table))
     ]
     database.close()
-    run_jobs(jobs, _work, parallel=parallel, on_progress=run.progressed, on_result=run.ended)
+    run_jobs(jobs, _work, parallel=parallel, on_progress=run.progressed, on_result=run.ended_or_busy)
+    # A second look at what others had: who was killed meanwhile has left it.
+    run_jobs(run.take_busy(), _work, parallel=parallel, on_progress=run.progressed, on_result=run.ended)
     report = run.report()
     if not dry_run:
         trail.noted(completed=report.completed, failed=report.failed, skipped=report.skipped)
@@ -202,8 +213,7 @@ class _Known:
         entry = self.entries.get(table.location)
         if entry is None or table.version != entry.version:
             return None
-        status = self.statuses[entry.table_id].status
-        return f"complete and unchanged at version {entry.version}" if status == registry.COMPLETED else None
+        return _unchanged(entry, self.statuses[entry.table_id])
 
     def table_ids(self, tables: Sequence[FoundTable], root: str) -> list[str]:
         """Returns an id for each table: the one it has already, else its last part, else (taken) its whole place."""
@@ -225,6 +235,8 @@ def _work(job: TableJob, listener: Listener) -> Outcome:
     try:
         if job.dry_run:
             return assess(database, job.location, job.table_id, listener=listener, storage_options=job.storage_options)
+        if why := _done_meanwhile(database, job):
+            return TableOutcome(job.table_id, job.location, "skipped", why)
         return import_table(
             database,
             job.location,
@@ -235,6 +247,8 @@ def _work(job: TableJob, listener: Listener) -> Outcome:
             storage_options=job.storage_options,
             command="batch-import",
         )
+    except TableBusyError as error:
+        return BusyTable(job.table_id, job.location, "skipped", error.message)
     except DeltaLakeDBError as error:
         return TableOutcome(job.table_id, job.location, "failed", database.scrub(error.message))
     except Exception as error:  # a mistake of ours in one table must not keep the others out
@@ -242,6 +256,21 @@ def _work(job: TableJob, listener: Listener) -> Outcome:
         return TableOutcome(job.table_id, job.location, "failed", database.scrub(f"{type(error).__name__}: {error}"))
     finally:
         database.close()
+
+
+def _done_meanwhile(database: Database, job: TableJob) -> str | None:
+    """Returns why a table needs nothing any more: another process has imported it since this batch began."""
+    if not database.has_catalog():
+        return None
+    with database.reading() as connection:
+        entry, status = registry.entry_of(connection, job.table_id), registry.status_of(connection, job.table_id)
+    if entry is None or status is None or (entry.location, entry.version) != (job.location, job.version):
+        return None
+    return _unchanged(entry, status)
+
+
+def _unchanged(entry: TableEntry, status: TableStatus) -> str | None:
+    return f"complete and unchanged at version {entry.version}" if status.status == registry.COMPLETED else None
 
 
 class _Run:
@@ -252,6 +281,7 @@ class _Run:
         self._listener = listener
         self._outcomes: list[Outcome] = []
         self._running: dict[str, Progress] = {}
+        self._busy: list[TableJob] = []
 
     def settled(self, table: FoundTable, table_id: str, why: str | None) -> bool:
         """Notes a table that needs no import; tells whether it is one."""
@@ -263,6 +293,18 @@ class _Run:
         """Notes how far a table has come."""
         self._running[progress.table_id] = progress
         self._tell(None)
+
+    def ended_or_busy(self, job: TableJob, result: Outcome | Lost) -> None:
+        """Notes what became of a table, or sets it aside where another process works on it."""
+        if isinstance(result, BusyTable):
+            self._busy.append(job)
+        else:
+            self.ended(job, result)
+
+    def take_busy(self) -> list[TableJob]:
+        """Returns what was set aside."""
+        busy, self._busy = self._busy, []
+        return busy
 
     def ended(self, job: TableJob, result: Outcome | Lost) -> None:
         """Notes what became of a table."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import marshal
+import os
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
+import psutil
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.pool import NullPool
 
@@ -127,7 +129,7 @@ class SQLiteDialect(Dialect):
             return PermissionDeniedError(f"Permission denied: {where} ({text})", "Check who may write the file.")
         if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             return DatabaseBusyError(
-                f"The database is locked by another process: {where}", "Wait for it to finish, then try again."
+                f"The database is locked by {_holder(where)}: {where}", "Wait for it to finish, then try again."
             )
         if code.startswith("SQLITE_INTERRUPT"):
             return DatabaseTimeoutError(f"The database gave up: {where} (the question took too long)", "Try again.")
@@ -142,6 +144,37 @@ class SQLiteDialect(Dialect):
         if code.startswith("SQLITE_CORRUPT"):
             return CatalogError(f"The database file is damaged: {where}", "Restore it from a backup, or import anew.")
         return CatalogError(f"The database refused: {text} ({where})")
+
+
+_WAL_WRITE_LOCK, _RESERVED_LOCK = 120, 0x40000001
+"""The bytes that a writer locks: of the -shm file in WAL mode, else of the database."""
+
+
+def _holder(where: str) -> str:
+    """Returns who holds the write lock, as far as the system tells; that may be over by now.
+
+    Linux' /proc/locks is asked, and not the files: closing one would let go of all locks that this process has on it.
+    """
+    name = make_url(where).database or ""
+    locks = {f"{name}-shm": _WAL_WRITE_LOCK, name: _RESERVED_LOCK}
+    try:
+        inodes = {Path(file).stat().st_ino: byte for file, byte in locks.items() if Path(file).exists()}
+        lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+        holders = [
+            pid for pid in (_writer_of(line.split(), inodes) for line in lines) if pid not in (None, os.getpid())
+        ]
+        return f"process {holders[0]} ({psutil.Process(holders[0]).name()})"
+    except (OSError, ValueError, psutil.Error):
+        return "another process"
+
+
+def _writer_of(fields: list[str], inodes: dict[int, int]) -> int | None:
+    """Returns the process behind a line of /proc/locks, where it locks one of these bytes for writing."""
+    if len(fields) != 8 or fields[3] != "WRITE":
+        return None  # a line with -> is about who waits
+    byte = inodes.get(int(fields[5].rpartition(":")[2]))
+    end = 1 << 63 if fields[7] == "EOF" else int(fields[7])
+    return int(fields[4]) if byte is not None and int(fields[6]) <= byte <= end else None
 
 
 def _driver(connection: Connection) -> sqlite3.Connection:
