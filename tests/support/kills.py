@@ -11,8 +11,8 @@ from typing import Any
 
 import psutil
 
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["deltalakedb.migrate.importer", "psycopg", "tests.support.kills"])
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["deltalakedb.migrate.importer", "psycopg", "tests.support.kills"])
 
 _LONGEST_SECONDS = 0.3
 """From its start on, an importer lives so long, at most, where it is killed by the clock."""
@@ -55,8 +55,8 @@ def import_under_kills(work: Work, chance: random.Random, most: int) -> Kills:
     """
     kills = Kills()
     while True:
-        ours, theirs = _CONTEXT.Pipe(duplex=False)
-        process = _CONTEXT.Process(target=_import, args=(work, theirs))
+        ours, theirs = CONTEXT.Pipe(duplex=False)
+        process = CONTEXT.Process(target=_import, args=(work, theirs))
         process.start()
         theirs.close()
         if kills.count < most:

@@ -7,6 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -213,7 +214,8 @@ class _Known:
         entry = self.entries.get(table.location)
         if entry is None or table.version != entry.version:
             return None
-        return _unchanged(entry, self.statuses[entry.table_id])
+        status = self.statuses[entry.table_id].status
+        return f"complete and unchanged at version {entry.version}" if status == registry.COMPLETED else None
 
     def table_ids(self, tables: Sequence[FoundTable], root: str) -> list[str]:
         """Returns an id for each table: the one it has already, else its last part, else (taken) its whole place."""
@@ -235,8 +237,6 @@ def _work(job: TableJob, listener: Listener) -> Outcome:
     try:
         if job.dry_run:
             return assess(database, job.location, job.table_id, listener=listener, storage_options=job.storage_options)
-        if why := _done_meanwhile(database, job):
-            return TableOutcome(job.table_id, job.location, "skipped", why)
         return import_table(
             database,
             job.location,
@@ -246,7 +246,10 @@ def _work(job: TableJob, listener: Listener) -> Outcome:
             listener=listener,
             storage_options=job.storage_options,
             command="batch-import",
+            check=partial(_check_needed, job),
         )
+    except _NothingLeftError as error:
+        return TableOutcome(job.table_id, job.location, "skipped", str(error))
     except TableBusyError as error:
         return BusyTable(job.table_id, job.location, "skipped", error.message)
     except DeltaLakeDBError as error:
@@ -258,19 +261,15 @@ def _work(job: TableJob, listener: Listener) -> Outcome:
         database.close()
 
 
-def _done_meanwhile(database: Database, job: TableJob) -> str | None:
-    """Returns why a table needs nothing any more: another process has imported it since this batch began."""
-    if not database.has_catalog():
-        return None
-    with database.reading() as connection:
-        entry, status = registry.entry_of(connection, job.table_id), registry.status_of(connection, job.table_id)
-    if entry is None or status is None or (entry.location, entry.version) != (job.location, job.version):
-        return None
-    return _unchanged(entry, status)
+class _NothingLeftError(Exception):
+    """Another process has imported the table since this batch began."""
 
 
-def _unchanged(entry: TableEntry, status: TableStatus) -> str | None:
-    return f"complete and unchanged at version {entry.version}" if status.status == registry.COMPLETED else None
+def _check_needed(job: TableJob, before: TableStatus | None) -> None:
+    """Raises where nothing is left to do for a job, by the table's state when it was claimed."""
+    version = None if before is None or before.status != registry.COMPLETED else before.version
+    if version is not None and job.version is not None and version >= job.version:
+        raise _NothingLeftError(f"complete and unchanged at version {version}")
 
 
 class _Run:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ..catalog import registry
@@ -20,11 +20,17 @@ BEAT_SECONDS = registry.STALE_AFTER.total_seconds() / 4
 
 @contextmanager
 def claimed(
-    database: Database, table_id: str, location: str, trail: WorkTrail, *, resume: bool
+    database: Database,
+    table_id: str,
+    location: str,
+    trail: WorkTrail,
+    *,
+    resume: bool,
+    check: Callable[[TableStatus | None], None] | None,
 ) -> Iterator[TableStatus | None]:
     """Claims a table, and notes in the catalog how the work on it ended, unless it ended well.
 
-    Yields its state until now; None where it is new.
+    Yields its state until now; None where it is new. Where `check` raises for that state, the claim is undone.
 
     Raises:
         TableExistsError, TableBusyError: as `registry.claim`.
@@ -32,6 +38,8 @@ def claimed(
     with _alone(database, table_id):
         with database.writing() as connection, connection.begin():
             before = registry.claim(connection, table_id, location, resume=resume)
+            if check is not None:
+                check(before)
             if registry.entry_of(connection, table_id) is None:
                 trail.begin(connection)
         try:

@@ -133,6 +133,7 @@ def import_table(
     storage_options: Mapping[str, str] | None = None,
     stop: Callable[[], bool] | None = None,
     command: str = "import",
+    check: Callable[[TableStatus | None], None] | None = None,
 ) -> ImportReport:
     """Imports every version that the log can rebuild.
 
@@ -141,7 +142,7 @@ def import_table(
     import gives. On a completed table, `resume` takes in what the log has grown by, until `stop` says so, which is
     asked before each new commit. What may pass by itself (the database restarts, the store is away, a commit is cleaned
     up while the log is read) is tried again, with a warning to the log, from the watermark on. `command` is who asks,
-    for the audit trail.
+    for the audit trail; `check` is given the table's state as it is claimed, and raises what is to be raised instead.
 
     Raises:
         LogError, StorageError: the log can't be read; before anything was loaded the catalog notes the failure only.
@@ -157,7 +158,7 @@ def import_table(
     _check_text(store.location)
     table_id = check_table_id(table_id or default_table_id(store.location))
     trail = WorkTrail(database, command, table_id, _told(store.location, batch_size, resume, storage_options))
-    with claimed(database, table_id, store.location, trail, resume=resume) as before:
+    with claimed(database, table_id, store.location, trail, resume=resume, check=check) as before:
         return _Import(database, store, table_id, batch_size, listener, stop, trail).run(before, begun)
 
 
