@@ -10,7 +10,7 @@ WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ $$n 
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$name && break; done)
 
-.PHONY: help demo test fuzz lint bench docs screenshots clean
+.PHONY: help demo test fuzz torture lint bench docs screenshots clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -22,6 +22,9 @@ test: $(VENV)/.installed-dev $(VENV)/duckdb-delta/.installed  ## run the tests; 
 	@tests/install-azurite.sh
 	@tests/install-services.sh
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+torture: $(VENV)/.installed-dev  ## kill, cut off and fill up for long; ARGS="--rounds 20 --seed 1"
+	$(BIN)/python -m tests.robustness.torture $(ARGS)
 
 fuzz: $(VENV)/.installed-fuzz  ## try bad input for long; ARGS="--seconds 600 --only logs"
 	DELTALAKEDB_TEST_ENTRIES=1000000 $(BIN)/python -m pytest tests/fuzz/test_bombs.py

@@ -52,8 +52,7 @@ def retries(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.name == retrying.__name__]
 
 
-@pytest.mark.parametrize("how", ["stop", "crash"])
-@pytest.mark.parametrize("apart", [False, True], ids=["here", "ahead"])
+@pytest.mark.parametrize(("how", "apart"), [("stop", False), ("crash", False), ("crash", True)])
 def test_a_server_that_restarts_is_waited_for(
     mortal: MortalPostgres,
     mortal_url: str,

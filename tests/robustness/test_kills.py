@@ -13,8 +13,7 @@ ROUNDS = {False: 25, True: 5}
 """How many importers are killed for each size of batches; where a process of its own reads ahead, each costs more."""
 
 
-@pytest.mark.parametrize("batch_size", [1, 7, 100])
-@pytest.mark.parametrize("apart", [False, True], ids=["here", "ahead"])
+@pytest.mark.parametrize(("batch_size", "apart"), [(1, False), (7, False), (100, False), (7, True)])
 def test_an_import_survives_kills(database_url: str, log: LogBuilder, batch_size: int, apart: bool):
     chance = random.Random(zlib.crc32(f"{database_url[:6]}{batch_size}{apart}".encode()))
     work = Work(database_url, str(log.root), "orders", batch_size, apart)

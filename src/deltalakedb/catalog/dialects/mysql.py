@@ -180,10 +180,16 @@ def _session(connection: Any, options: DatabaseOptions) -> list[str]:
     return settings
 
 
+_PASSING = (1040, 1053, 1927)  # no connection is left, the server shuts down, the connection was killed
+
+
 def _ours(code: int, text: str, where: str) -> DeltaLakeDBError:
-    if code == 0 or code in _NO_CONNECTION or _FIRST_OF_CLIENT <= code <= _LAST_OF_CLIENT:
+    lost = code == 0 or _FIRST_OF_CLIENT <= code <= _LAST_OF_CLIENT
+    if lost or code in _NO_CONNECTION:
         return DatabaseConnectionError(
-            f"Database connection failed: {where} ({text})", "Check the URL, the password and that the server runs."
+            f"Database connection failed: {where} ({text})",
+            "Check the URL, the password and that the server runs.",
+            transient=lost or code in _PASSING,
         )
     if code in _DISK_FULL or re.search(r"\b(errno|Errcode|error):? ?28\b", text):
         return DiskFullError(f"Disk space exhausted: {where} ({text})", "Free some space, then go on with --resume.")
