@@ -160,12 +160,10 @@ def _holder(where: str) -> str:
     try:
         inodes = {Path(file).stat().st_ino: byte for file, byte in locks.items() if Path(file).exists()}
         lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
-        holders = [
-            pid for pid in (_writer_of(line.split(), inodes) for line in lines) if pid not in (None, os.getpid())
-        ]
-        return f"process {holders[0]} ({psutil.Process(holders[0]).name()})"
+        holders = {pid for line in lines if (pid := _writer_of(line.split(), inodes))} - {os.getpid()}
+        return f"process {min(holders)} ({psutil.Process(min(holders)).name()})"
     except (OSError, ValueError, psutil.Error):
-        return "another process"
+        return "another process"  # nobody holds it any more, or it is us
 
 
 def _writer_of(fields: list[str], inodes: dict[int, int]) -> int | None:
