@@ -6,8 +6,10 @@ The table id, which all rows of a table share, is added where they are stored.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from operator import itemgetter
+from typing import Any, NamedTuple, Self, overload
 
 
 class FileLifetime(NamedTuple):
@@ -39,6 +41,74 @@ class FileLifetime(NamedTuple):
     removal: str | None
     key_hash: int
     partition_key: int | None
+
+
+class Files:
+    """File lifetimes, kept column by column: what is done to a million of them is done to a few lists.
+
+    Beside that it is a list of `FileLifetime`, made when one is asked for.
+    """
+
+    __slots__ = ("_columns",)
+
+    def __init__(self, rows: Iterable[FileLifetime] = ()) -> None:
+        columns = zip(*rows, strict=True)
+        self._columns: list[list[Any]] = [list(column) for column in columns] or [[] for _ in FileLifetime._fields]
+
+    @classmethod
+    def of_columns(cls, *columns: list[Any]) -> Self:
+        """Returns files whose columns, in the order of `FileLifetime`, are these very lists."""
+        files = cls.__new__(cls)
+        files._columns = [*columns]
+        return files
+
+    def column(self, name: str) -> list[Any]:
+        """Returns one column: the list itself, not a copy."""
+        return self._columns[_PLACES[name]]
+
+    def columns(self) -> dict[str, list[Any]]:
+        """Returns all columns by their names."""
+        return dict(zip(FileLifetime._fields, self._columns, strict=True))
+
+    def append(self, file: FileLifetime) -> None:
+        """Appends a row."""
+        for column, value in zip(self._columns, file, strict=True):
+            column.append(value)
+
+    def extend(self, files: Iterable[FileLifetime]) -> None:
+        """Appends rows."""
+        others = files if isinstance(files, Files) else Files(files)
+        for column, more in zip(self._columns, others._columns, strict=True):
+            column.extend(more)
+
+    @overload
+    def __getitem__(self, place: int) -> FileLifetime: ...
+    @overload
+    def __getitem__(self, place: slice) -> Files: ...
+    def __getitem__(self, place: int | slice) -> FileLifetime | Files:
+        columns = map(itemgetter(place), self._columns)
+        return Files.of_columns(*columns) if isinstance(place, slice) else FileLifetime._make(columns)
+
+    def __setitem__(self, place: int, file: FileLifetime) -> None:
+        for column, value in zip(self._columns, file, strict=True):
+            column[place] = value
+
+    def __len__(self) -> int:
+        return len(self._columns[0])
+
+    def __iter__(self) -> Iterator[FileLifetime]:
+        return map(FileLifetime._make, zip(*self._columns, strict=True))
+
+    def __eq__(self, other: object) -> bool:
+        return self._columns == other._columns if isinstance(other, Files) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Files({list(self)!r})"
+
+
+_PLACES = {name: place for place, name in enumerate(FileLifetime._fields)}
 
 
 class CommitRow(NamedTuple):
@@ -122,7 +192,7 @@ class CdcFileRow(NamedTuple):
 class Rows:
     """Rows for every table, in the order in which a replay makes them."""
 
-    files: list[FileLifetime] = field(default_factory=list)
+    files: Files = field(default_factory=Files)
     commits: list[CommitRow] = field(default_factory=list)
     metadata: list[MetadataRow] = field(default_factory=list)
     protocols: list[ProtocolRow] = field(default_factory=list)

@@ -440,6 +440,7 @@ def test_removes_wait_on_disk_where_there_are_too_many(place: Place, monkeypatch
     log.commit(*(remove(str(n), x="y" * n) for n in range(0, 300, 2)))
     log.commit(*(remove(str(n)) for n in range(50)), *(add(str(n), size=7) for n in range(100, 140)))
     import_table(place.database, str(root), table_id)
+    monkeypatch.setattr(ends, "KEPT", 20)
     monkeypatch.setattr(ends, "SPOOL_BYTES", 1)
     import_table(place.database, str(root), f"{table_id} on disk")
     assert_same(place, table_id, f"{table_id} on disk")

@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Table
 
-from ..rows import FileLifetime, Rows
+from ..rows import Files, Rows
 from . import partitions
-from .dialects.base import Dialect, Packed
+from .dialects.base import Dialect, Packed, columns_of
 from .schema import ROW_TABLES, delta_files
 
 
@@ -21,7 +21,7 @@ def append(connection: Connection, dialect: Dialect, table_id: str, rows: Rows) 
     append_files(connection, dialect, table_id, rows.files)
 
 
-def append_files(connection: Connection, dialect: Dialect, table_id: str, files: Sequence[FileLifetime]) -> None:
+def append_files(connection: Connection, dialect: Dialect, table_id: str, files: Files) -> None:
     """Appends files, and notes their partitions."""
     append_to(connection, dialect, delta_files, table_id, files)
     partitions.note(connection, dialect, table_id, partitions.of_files(files))
@@ -58,8 +58,8 @@ def append_packed(
 
 
 def append_to(
-    connection: Connection, dialect: Dialect, table: Table, table_id: str, rows: Sequence[tuple[Any, ...]]
+    connection: Connection, dialect: Dialect, table: Table, table_id: str, rows: Files | Sequence[tuple[Any, ...]]
 ) -> None:
     """Appends rows, which have the table's columns after the table id, to one SQL table."""
     if rows:
-        dialect.load(connection, table, (dialect.pack(table, table_id, rows),))
+        dialect.load(connection, table, (dialect.pack(table, table_id, columns_of(table, rows)),))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
-from ..rows import FileLifetime
+from ..rows import Files
 from .dialects.base import Dialect
 from .schema import delta_partitions
 
@@ -32,9 +31,9 @@ def partitions_of(connection: Connection, table_id: str) -> list[Partition]:
     return [Partition(*row) for row in connection.execute(query)]
 
 
-def of_files(files: Iterable[FileLifetime]) -> dict[int, str]:
+def of_files(files: Files) -> dict[int, str]:
     """Returns the partitions that files are in: their values by their keys."""
-    found = {file.partition_key: file.partition_values for file in files}
+    found = dict(zip(files.column("partition_key"), files.column("partition_values"), strict=True))
     return {key: values for key, values in found.items() if key is not None}
 
 

@@ -160,7 +160,7 @@ def drop(connection: Connection, table_id: str, column_name: str) -> bool:
 
 
 def append(
-    connection: Connection, dialect: Dialect, indexes: Sequence[ColumnIndex], files: Sequence[FileLifetime]
+    connection: Connection, dialect: Dialect, indexes: Sequence[ColumnIndex], files: Iterable[FileLifetime]
 ) -> None:
     """Takes files into the indexes of their table, in the transaction that adds their rows.
 

@@ -33,6 +33,9 @@ SCHEMA_VERSION = 3
 MAX_TABLE_ID = 255
 """Letters in a table id: what an index key of every database holds."""
 
+REPEATS = "repeats"
+"""Marks a column of which many rows share few values (in `Column.info`)."""
+
 schema = MetaData()
 
 
@@ -122,7 +125,7 @@ delta_files = Table(
     Column("default_row_commit_version", BigInteger),
     Column("clustering_provider", Text),
     Column("deletion_timestamp", BigInteger),
-    Column("partition_values", Json, nullable=False),
+    Column("partition_values", Json, nullable=False, info={REPEATS: True}),
     Column("stats", Text),
     Column("deletion_vector", Json),
     Column("deletion_vector_id", Text),

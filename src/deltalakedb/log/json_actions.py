@@ -126,13 +126,12 @@ def _check_encoding(piece: bytes) -> None:
 
 def _fast(piece: bytes) -> Actions:
     _check_encoding(piece)
-    actions = Actions()
-    add, remove, others = actions.adds.append, actions.removes.append, actions.others
-    for line in _LINES.decode_lines(piece):
-        if line.add is not None:
-            add(line.add)
-        if line.remove is not None:
-            remove(line.remove)
+    lines = _LINES.decode_lines(piece)
+    actions = Actions(
+        [line.add for line in lines if line.add is not None],
+        [line.remove for line in lines if line.remove is not None],
+    )
+    for line in lines:
         if (
             line.commitInfo is not NO_RAW
             or line.cdc is not None
@@ -141,7 +140,7 @@ def _fast(piece: bytes) -> Actions:
             or line.protocol is not None
             or line.domainMetadata is not None
         ):
-            others += _named(line)
+            actions.others += _named(line)
     return actions
 
 

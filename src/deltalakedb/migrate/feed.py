@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..catalog.dialects.base import Dialect, Packed
+from ..catalog.dialects.base import Dialect, Packed, columns_of
 from ..catalog.partitions import of_files
 from ..catalog.schema import ROW_TABLES
 from ..log.path import LogFile, LogFileKind
@@ -112,20 +112,22 @@ def feed(source: Source) -> Iterator[Batch]:
 
 
 def _packed(source: Source, batch: Rows, seen: set[int], read: Read, ending: Ending | None) -> Batch:
-    new = {key: values for key, values in of_files(batch.files).items() if key not in seen}
+    files = batch.files
+    ends, sizes = files.column("removed_version"), files.column("size")
+    new = {key: values for key, values in of_files(files).items() if key not in seen}
     seen.update(new)
     return Batch(
         {
-            name: source.dialect.pack(table, source.table_id, rows)
+            name: source.dialect.pack(table, source.table_id, columns_of(table, rows))
             for name, table in ROW_TABLES.items()
             if (rows := getattr(batch, name))
         },
         new,
         len(batch),
-        len(batch.files),
-        sum(1 for file in batch.files if file.added_version is not None),
-        [file.removed_version for file in batch.files].count(None),
-        sum(file.size or 0 for file in batch.files if file.removed_version is None),
+        len(files),
+        len(files) - files.column("added_version").count(None),
+        ends.count(None),
+        sum(size or 0 for size, end in zip(sizes, ends, strict=True) if end is None),
         len(batch.commits),
         read,
         ending,

@@ -16,9 +16,9 @@ import msgspec
 
 from ..errors import CorruptLogError
 from ..log.actions import Actions, Add, OtherAction, Remove, keys_of
-from ..rows import FileLifetime, Rows
+from ..rows import FileLifetime, Files, Rows
 from .ends import Ends
-from .files import check_partition, ended, lifetimes, tombstone
+from .files import check_partition, end, ended, lifetimes, tombstone
 from .state import CheckpointState, CommitSource, CommitState
 
 
@@ -66,7 +66,7 @@ class BackwardReplay:
         except msgspec.MsgspecError as error:
             raise CorruptLogError(f"{source.name}: {error}") from error
         rows = state.finish()
-        rows.files = list(self._end(removes, source.version))
+        rows.files = Files(self._end(removes, source.version))
         self.violations[:0] = state.violations  # in the order of the log
         self._floor_commit, self._floor_adds = state, adds
         yield rows
@@ -83,9 +83,9 @@ class BackwardReplay:
                 rows = state.take(piece)
                 rows.files = self._begin_at_floor(piece.adds, version)
                 confirmed += len(piece.adds) - len(rows.files)
-                rows.files += [
+                rows.files.extend(
                     tombstone(remove, version) for remove in piece.removes if not self._ends.ended_at(remove, version)
-                ]
+                )
                 yield rows
         except msgspec.MsgspecError as error:
             raise CorruptLogError(f"The checkpoint of version {version}: {error}") from error
@@ -107,33 +107,33 @@ class BackwardReplay:
         check_partition(remove)  # now, when it is known which file says it; the row is made later
         return self._ends.spool(remove, version)
 
-    def _begin(self, adds: list[Add], version: int, state: CommitState) -> list[FileLifetime]:
+    def _begin(self, adds: list[Add], version: int, state: CommitState) -> Files:
         keys = keys_of(adds)
         ends = self._ends.begin(keys, version)
         files = lifetimes(adds, keys, version)
-        if any(ends):
-            twice = {at for at, end in enumerate(ends) if end is not None and end.version == version}
-            for at in sorted(twice):
-                state.duplicate("add", adds[at])
-            pairs = zip(files, ends, strict=True)
-            files = [f if end is None else ended(f, end) for at, (f, end) in enumerate(pairs) if at not in twice]
-        return files
+        if not ends:
+            return files
+        twice = {at for at, of_file in ends.items() if of_file.version == version}
+        end(files, {at: of_file for at, of_file in ends.items() if at not in twice})
+        for at in sorted(twice):
+            state.duplicate("add", adds[at])
+        return Files(file for at, file in enumerate(files) if at not in twice) if twice else files
 
-    def _begin_at_floor(self, adds: list[Add], version: int) -> list[FileLifetime]:
+    def _begin_at_floor(self, adds: list[Add], version: int) -> Files:
         """Returns the rows of a checkpoint's files, without those that the floor's own commit has made."""
         keys = keys_of(adds)
         files = lifetimes(adds, keys, version)
         if self._ends.begin_if_new(keys, version):
             return files  # nearly always: a checkpoint is large, and what came after it is small
         known = zip(keys, adds, files, strict=True)
-        return [row for key, add, file in known if (row := self._row_at_floor(key, add, file, version)) is not None]
+        return Files(row for known_file in known if (row := self._row_at_floor(*known_file, version)) is not None)
 
     def _row_at_floor(self, key: bytes, add: Add, file: FileLifetime, version: int) -> FileLifetime | None:
-        end = self._ends.get(key)
-        if end is None or end.version > version:
+        later = self._ends.get(key)
+        if later is None or later.version > version:
             self._ends.begin((key,), version)
-            return file if end is None else ended(file, end)
-        if end.remove is None or key in self._added_and_removed:
+            return file if later is None else ended(file, later)
+        if later.remove is None or key in self._added_and_removed:
             return None
         self.violations.append(f"version {version}: its commit removes {add.path}, its checkpoint has it")
         return file

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TypeVar
 
 from ..log.actions import Add, Remove, deletion_vector_id, file_key, key_of
-from ..rows import FileLifetime
+from ..rows import FileLifetime, Files
 from .files import key_hash, lifetime, removed, tombstone
 from .state import CommitState
 
@@ -25,7 +25,7 @@ class Step:
     """What a piece of a commit changes: live rows that end, and new rows."""
 
     ended: list[FileLifetime] = field(default_factory=list)
-    added: list[FileLifetime] = field(default_factory=list)
+    added: Files = field(default_factory=Files)
 
 
 class ForwardReplay:

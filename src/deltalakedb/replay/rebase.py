@@ -57,7 +57,7 @@ class RebaseReplay:
             new = {key: add for key, add in told.items() if key not in self._own_added and key not in self._seen}
             self._confirmed += len(told.keys() & self._own_added)
             self._seen.update(new)
-            rows = lifetimes(new.values(), new, self._version)
+            rows = lifetimes(list(new.values()), list(new), self._version)
             live = self._find_live({row.key_hash for row in rows})
             step = Step()
             for row in rows:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import marshal
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import URL, Connection, Engine, Table, func, select
+from sqlalchemy import URL, Boolean, Column, Connection, Engine, Integer, Table, func, select
 
 from ...errors import DeltaLakeDBError, DriverNotInstalledError
+from ...rows import Files
 from ..options import DatabaseOptions
 
 
@@ -24,10 +25,22 @@ class Packed(NamedTuple):
     data: bytes
 
 
-def filled_columns(table: Table, rows: Sequence[tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
-    """Returns rows column by column, without the columns that are NULL in all of them."""
-    names = [column.name for column in table.columns][1:]
-    columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+Columns = Mapping[str, Sequence[Any]]
+"""Rows of an SQL table column by column, by the columns' names: plain values, all columns of one length."""
+
+
+def columns_of(table: Table, rows: Files | Sequence[tuple[Any, ...]]) -> Columns:
+    """Returns rows column by column, without those that are NULL in all of them.
+
+    Args:
+        table: where they belong.
+        rows: at least one; the values of its columns after the table id. Plain values: text, numbers, None.
+    """
+    if isinstance(rows, Files):
+        columns: Columns = rows.columns()
+    else:
+        names = [column.name for column in table.columns][1:]
+        columns = dict(zip(names, zip(*rows, strict=True), strict=True))
     # Counting is slow where nothing is None: each value is asked whether it equals None.
     return {name: v for name, v in columns.items() if v[0] is not None or v.count(None) < len(v)}
 
@@ -35,6 +48,13 @@ def filled_columns(table: Table, rows: Sequence[tuple[Any, ...]]) -> dict[str, t
 def quoted(name: str) -> str:
     """Returns an identifier as it stands in SQL."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def kind_of(column: Column[Any]) -> type[int | bool | str]:
+    """Returns what the values of a column are; JSON is text."""
+    if isinstance(column.type, Boolean):
+        return bool
+    return int if isinstance(column.type, Integer) else str
 
 
 class Dialect(ABC):
@@ -95,15 +115,14 @@ class Dialect(ABC):
         """Returns the name under which the database lets us in; None where it knows no names."""
         return connection.execute(select(func.current_user())).scalar()
 
-    def pack(self, table: Table, table_id: str, rows: Sequence[tuple[Any, ...]]) -> Packed:
+    def pack(self, table: Table, table_id: str, columns: Columns) -> Packed:  # noqa: ARG002 (types matter elsewhere)
         """Returns rows as `load` takes them; needs no connection, so that another process can do it.
 
         Args:
             table: where they belong.
             table_id: the table that owns them, the first column.
-            rows: at least one; the other columns in their order. Plain values: text, numbers, None.
+            columns: the other columns, as `columns_of` returns them.
         """
-        columns = filled_columns(table, rows)
         values = list(zip(*columns.values(), strict=True))
         return Packed(table_id, tuple(columns), marshal.dumps(values))
 

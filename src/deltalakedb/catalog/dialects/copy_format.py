@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import chain, repeat
 from struct import Struct
-from typing import Any
+from typing import Any, NamedTuple
 
 BEGIN = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 END = b"\xff\xff"
@@ -22,8 +23,16 @@ _LENGTH = Struct(">i")
 _FORMATS = {int: "q", bool: "?"}
 _SIZES = {int: 8, bool: 1}
 
-Column = tuple[type[int | bool | str], Sequence[Any]]
-"""What a column holds, and its values: any of them may be None."""
+
+class Column(NamedTuple):
+    """What a column holds, and its values: any of them may be None.
+
+    `repeats` says that many rows share few values: then each of these is packed once.
+    """
+
+    kind: type[int | bool | str]
+    values: Sequence[Any]
+    repeats: bool = False
 
 
 def binary_rows(constant: str, columns: Sequence[Column]) -> tuple[list[int], bytes]:
@@ -34,26 +43,32 @@ def binary_rows(constant: str, columns: Sequence[Column]) -> tuple[list[int], by
         columns: the other fields, column by column, at least one; all of one length, which is not 0.
     """
     # Looking for None in every column takes longer than packing: only where packing fails, or None comes first.
-    likely = [at for at, (kind, values) in enumerate(columns) if kind is not str and values[0] is not None]
-    likely = [at for at in likely if columns[at][0] is int or None not in set(columns[at][1])]  # None packs as false
+    likely = [at for at, column in enumerate(columns) if column.kind is not str and column.values[0] is not None]
+    likely = [at for at in likely if columns[at].kind is int or None not in set(columns[at].values)]  # packs as false
     try:
         return _packed(constant, columns, likely)
     except struct.error:
-        return _packed(constant, columns, [at for at in likely if None not in columns[at][1]])
+        return _packed(constant, columns, [at for at in likely if None not in columns[at].values])
 
 
 def _packed(constant: str, columns: Sequence[Column], fixed: list[int]) -> tuple[list[int], bytes]:
-    others = [at for at in range(len(columns)) if at not in fixed]
-    parts: list[Iterable[bytes]] = [_fixed(constant, len(columns) + 1, [columns[at] for at in fixed])]
-    for at in others:
-        kind, values = columns[at]
-        texts = _encoded(values) if kind is str else None
-        if texts is not None:
-            parts += [map(_LENGTH.pack, map(len, texts)), texts]
-        else:
-            field = _field_of(kind)
-            parts.append([_NULL if value is None else field(value) for value in values])
-    return fixed + others, b"".join(chain.from_iterable(zip(*parts, strict=False)))
+    texts: dict[int, list[bytes]] = {}
+    rest: dict[int, Iterable[bytes]] = {}
+    for at, column in enumerate(columns):
+        if at not in fixed:
+            encoded = None if column.repeats or column.kind is not str else _encoded(column.values)
+            if encoded is not None:
+                texts[at] = encoded
+            else:
+                rest[at] = _fields(column)
+    lengths = [map(len, encoded) for encoded in texts.values()]
+    parts = [_heads(constant, len(columns) + 1, [columns[at] for at in fixed], lengths[:1])]
+    for number, encoded in enumerate(texts.values()):
+        if number:
+            parts.append(map(_LENGTH.pack, lengths[number]))
+        parts.append(encoded)
+    parts += rest.values()
+    return [*fixed, *texts, *rest], b"".join(chain.from_iterable(zip(*parts, strict=False)))
 
 
 def _encoded(values: Sequence[str | None]) -> list[bytes] | None:
@@ -66,22 +81,33 @@ def _encoded(values: Sequence[str | None]) -> list[bytes] | None:
         return None
 
 
-def _fixed(constant: str, count: int, columns: Sequence[Column]) -> Iterable[bytes]:
-    """The beginning of each row: the number of its fields, the constant one, and those that have one length."""
+def _heads(constant: str, count: int, columns: Sequence[Column], lengths: Sequence[Iterable[int]]) -> Iterable[bytes]:
+    """The beginning of each row: the number of its fields, the constant one, and those that have one size.
+
+    The length of the field behind them may come along.
+    """
     text = constant.encode()
     layout = [f">hi{len(text)}s"]
     values: list[Iterable[Any]] = [repeat(count), repeat(len(text)), repeat(text)]
-    for kind, column in columns:
-        layout.append("i" + _FORMATS[kind])
-        values += [repeat(_SIZES[kind]), column]
-    return map(Struct("".join(layout)).pack, *values)
+    for column in columns:
+        layout.append("i" + _FORMATS[column.kind])
+        values += [repeat(_SIZES[column.kind]), column.values]
+    layout.append("i" * len(lengths))
+    # What is as long as the rows are many ends the loop; a constant alone goes on for ever, as `zip` wants it.
+    return map(Struct("".join(layout)).pack, *values, *lengths)
+
+
+def _fields(column: Column) -> list[bytes]:
+    """Fields with their lengths, whatever is in them."""
+    field = _field_of(column.kind)
+    if column.repeats:
+        known = {value: _NULL if value is None else field(value) for value in set(column.values)}
+        return [known[value] for value in column.values]
+    return [_NULL if value is None else field(value) for value in column.values]
 
 
 def _field_of(kind: type) -> Callable[[Any], bytes]:
-    if kind is str:
-        return _text_field
-    pack, size = Struct(f">i{_FORMATS[kind]}").pack, _SIZES[kind]
-    return lambda value: pack(size, value)
+    return _text_field if kind is str else partial(Struct(f">i{_FORMATS[kind]}").pack, _SIZES[kind])
 
 
 def _text_field(value: str) -> bytes:

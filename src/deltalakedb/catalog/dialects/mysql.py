@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Boolean, Connection, Engine, Integer, Table, create_engine, event
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects.mysql import insert
 
 from ...errors import (
@@ -20,7 +20,7 @@ from ...errors import (
     PermissionDeniedError,
 )
 from ..options import DatabaseOptions
-from .base import Dialect, Packed, filled_columns
+from .base import Columns, Dialect, Packed, kind_of
 from .load_format import LIKE, insert_values, text_rows
 from .mysql_options import arguments
 
@@ -123,9 +123,8 @@ class MySQLDialect(Dialect):
     def unlock_schema(self, connection: Connection) -> None:
         connection.exec_driver_sql(f"DO RELEASE_LOCK({_LOCK})")
 
-    def pack(self, table: Table, table_id: str, rows: Sequence[tuple[Any, ...]]) -> Packed:
-        columns = filled_columns(table, rows)
-        kinds = [_kind(table.c[name].type) for name in columns]
+    def pack(self, table: Table, table_id: str, columns: Columns) -> Packed:
+        kinds = (kind_of(table.c[name]) for name in columns)
         return Packed(table_id, tuple(columns), text_rows(list(zip(kinds, columns.values(), strict=True))))
 
     def load(self, connection: Connection, table: Table, pieces: Iterable[Packed]) -> None:
@@ -266,9 +265,3 @@ def _insert(
         for piece in data:
             for values in insert_values(piece, owner.encode(), most_bytes):
                 cursor.execute(head + values)
-
-
-def _kind(kind: Any) -> type[int | bool | str]:
-    if isinstance(kind, Boolean):
-        return bool
-    return int if isinstance(kind, Integer) else str

@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Boolean, Connection, Engine, Integer, Table, create_engine, event, func, select
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, func, select
 from sqlalchemy.util import LRUCache
 
 from ...errors import (
@@ -21,8 +21,9 @@ from ...errors import (
     PermissionDeniedError,
 )
 from ..options import DatabaseOptions
-from .base import Dialect, Packed, filled_columns, quoted
-from .copy_format import BEGIN, END, binary_rows
+from ..schema import REPEATS
+from .base import Columns, Dialect, Packed, kind_of, quoted
+from .copy_format import BEGIN, END, Column, binary_rows
 
 if TYPE_CHECKING:
     import psycopg
@@ -105,10 +106,11 @@ class PostgreSQLDialect(Dialect):
         # Not current_user: that is whoever SET ROLE has made of them.
         return connection.execute(select(func.session_user())).scalar()
 
-    def pack(self, table: Table, table_id: str, rows: Sequence[tuple[Any, ...]]) -> Packed:
-        columns = filled_columns(table, rows)
+    def pack(self, table: Table, table_id: str, columns: Columns) -> Packed:
         names = list(columns)
-        order, data = binary_rows(table_id, [(_kind(table.c[name].type), columns[name]) for name in names])
+        order, data = binary_rows(
+            table_id, [Column(kind_of(table.c[name]), columns[name], REPEATS in table.c[name].info) for name in names]
+        )
         return Packed(table_id, tuple(names[at] for at in order), data)
 
     def load(self, connection: Connection, table: Table, pieces: Iterable[Packed]) -> None:
@@ -244,10 +246,3 @@ def _settings(options: DatabaseOptions) -> list[str]:
     if options.statement_timeout is not None:
         settings.append(f"SET LOCAL statement_timeout = {max(1, round(options.statement_timeout * 1000))}")
     return settings
-
-
-def _kind(kind: Any) -> type[int | bool | str]:
-    """What the binary format of a column is; JSON's is that of text."""
-    if isinstance(kind, Boolean):
-        return bool
-    return int if isinstance(kind, Integer) else str
