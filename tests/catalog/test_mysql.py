@@ -11,6 +11,7 @@ from sqlalchemy import Connection, inspect, text
 from deltalakedb.catalog import registry
 from deltalakedb.catalog.database import Database
 from deltalakedb.catalog.dialects import mysql, mysql_driver
+from deltalakedb.catalog.dialects.base import columns_of
 from deltalakedb.catalog.dialects.load_format import insert_values, text_rows
 from deltalakedb.catalog.options import DatabaseOptions
 from deltalakedb.catalog.schema import delta_files, schema
@@ -81,7 +82,7 @@ def file(path: str, **values: object) -> FileLifetime:
 
 
 def loaded(connection: Connection, database: Database, rows: list[FileLifetime]) -> list[tuple]:
-    packed = database.dialect.pack(delta_files, "t 'x' \\", rows)
+    packed = database.dialect.pack(delta_files, "t 'x' \\", columns_of(delta_files, rows))
     database.dialect.load(connection, delta_files, [packed])
     columns = ", ".join(FileLifetime._fields)
     return [tuple(row) for row in connection.execute(text(f"SELECT {columns} FROM delta_files ORDER BY place"))]
