@@ -4,11 +4,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltalakedb.migrate.batches import batches
-from deltalakedb.rows import Rows
+from deltalakedb.rows import FileLifetime, Files, Rows
+
+
+def files(numbers: list[int]) -> Files:
+    return Files(FileLifetime._make([number] * len(FileLifetime._fields)) for number in numbers)
+
 
 # What the rows are doesn't matter: numbers stand for them.
 pieces = st.lists(
-    st.builds(Rows, files=st.lists(st.integers(), max_size=9), commits=st.lists(st.integers(), max_size=1),
+    st.builds(Rows, files=st.lists(st.integers(), max_size=9).map(files), commits=st.lists(st.integers(), max_size=1),
               cdc_files=st.lists(st.integers(), max_size=3), transactions=st.lists(st.integers(), max_size=2)),
     max_size=9,
 )  # fmt: skip
@@ -18,7 +23,8 @@ sizes = st.integers(1, 12)
 def numbered(found: list[Rows]) -> list[Rows]:
     """The same rows, each told from all others, in new lists."""
     numbers = iter(range(10_000))
-    return [Rows(**{name: [next(numbers) for _ in getattr(rows, name)] for name in Rows.__slots__}) for rows in found]
+    taken = [{name: [next(numbers) for _ in getattr(rows, name)] for name in Rows.__slots__} for rows in found]
+    return [Rows(**{**rows, "files": files(rows["files"])}) for rows in taken]
 
 
 def all_rows(found: list[Rows]) -> dict[str, list[Any]]:
