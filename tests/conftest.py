@@ -13,7 +13,7 @@ import pytest
 from hypothesis import settings
 
 from deltalakedb.catalog.database import Database
-from tests.support import databases, mariadb, object_stores, other_clouds
+from tests.support import databases, leaks, mariadb, object_stores, other_clouds
 
 T = TypeVar("T")
 
@@ -23,6 +23,14 @@ CLOUD_VARIABLE = "DELTALAKEDB_TEST_CLOUD"
 # A deadline for an example measures the machine, not the code.
 settings.register_profile("deltalakedb", deadline=None)
 settings.load_profile("deltalakedb")
+
+
+pytest_plugins = ["pytester"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Looks for passwords in everything that comes out of the tests."""
+    config.pluginmanager.register(leaks.Hunt(), "leaks")
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,8 @@ set -euo pipefail
 packages=(
     chromium          # the status page in a real browser
     fonts-dejavu-core # without a font its pages have no text
+    pgbouncer         # in front of PostgreSQL
+    postgresql        # with TLS, which the one in the wheel lacks
     prometheus        # promtool, and a scrape
 )
 if [[ -z ${DELTALAKEDB_TEST_MYSQL_URL:-} ]]; then

@@ -24,6 +24,7 @@ from deltalakedb.errors import (
     PermissionDeniedError,
     SchemaVersionError,
 )
+from tests.support import leaks
 from tests.support.databases import fresh_postgres
 
 SECRET = "hush/p@ss:word#1?"  # every letter that means something in a URL
@@ -181,7 +182,8 @@ def role(postgres_server: str) -> Iterator[Callable[[str], str]]:
         admin.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'right'")
         hba.write_text(f"local all {name} scram-sha-256\nhost all {name} all scram-sha-256\n{before}")
         admin.execute("SELECT pg_reload_conf()")
-        yield lambda password: url.replace("//postgres:", f"//{name}:{password}", 1)
+        before_host = f"//postgres:{leaks.QUOTED}@"
+        yield lambda password: url.replace(before_host, f"//{name}:{password}@", 1)
         hba.write_text(before)
         admin.execute("SELECT pg_reload_conf()")
         with psycopg.connect(url, autocommit=True) as owner:
@@ -202,7 +204,7 @@ def test_a_role_without_rights_is_denied(role: Callable[[str], str]):
     with pytest.raises(PermissionDeniedError, match="Permission denied"):
         write(database)
     assert not database.has_catalog()
-    owner_url = database.url.set(username="postgres", password="").render_as_string(hide_password=False)
+    owner_url = database.url.set(username="postgres", password=leaks.PASSWORD).render_as_string(hide_password=False)
     with closing(Database(owner_url)) as owned:
         write(owned)
     with pytest.raises(PermissionDeniedError, match="Permission denied"):

@@ -218,7 +218,10 @@ def test_a_lock_that_does_not_come_free_is_a_busy_database(postgresql_url: str):
                 forget_everything(database)
 
 
-def test_an_import_that_a_timeout_ends_goes_on_later(postgresql_url: str, tmp_path: Path):
+def test_an_import_that_a_timeout_ends_goes_on_later(
+    postgresql_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("deltalakedb.migrate.retrying.PAUSES_SECONDS", ())
     lake.orders_table(tmp_path / "orders")
     with psycopg.connect(postgresql_url, autocommit=True) as connection, deltalakedb.connect(postgresql_url) as catalog:
         assert catalog.tables() == []

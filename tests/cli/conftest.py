@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from deltalakedb.cli import main
-from tests.support import lake
+from tests.support import lake, leaks
 
 
 @dataclass(frozen=True)
@@ -124,4 +124,5 @@ def _read_all(terminal: int) -> str:
         if not piece:
             break
         pieces.append(piece)
+    leaks.look("a terminal", b"".join(pieces))
     return b"".join(pieces).decode()

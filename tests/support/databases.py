@@ -21,6 +21,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 
+from tests.support import leaks
+
 SERVER_VARIABLE = "DELTALAKEDB_TEST_POSTGRES_URL"
 
 # A crash of the server may cost the test databases: nobody needs them afterwards.
@@ -47,7 +49,7 @@ def postgres_server() -> Iterator[str]:
         server = _start(folder)
         try:
             _make_fast(server.get_uri())
-            yield server.get_uri()
+            yield _locked(server.get_uri())
         finally:
             server.cleanup()
     finally:
@@ -116,6 +118,7 @@ def fresh_postgres(server_url: str) -> Iterator[str]:
     try:
         yield urlsplit(server_url)._replace(path=f"/{name}").geturl()
     finally:
+        leaks.look_into_postgres(urlsplit(server_url)._replace(path=f"/{name}").geturl())
         with psycopg.connect(server_url, autocommit=True) as connection:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -147,3 +150,13 @@ def _make_fast(url: str, settings: dict[str, str] = FAST) -> None:
         for name, value in settings.items():
             connection.execute(f"ALTER SYSTEM SET {name} = {value}")
         connection.execute("SELECT pg_reload_conf()")
+
+
+def _locked(url: str) -> str:
+    """Makes the server ask for a password, and returns the URL with it: whoever loses it on the way is not let in."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"ALTER ROLE postgres PASSWORD '{leaks.PASSWORD}'")
+        hba = Path(connection.execute("SHOW hba_file").fetchone()[0])
+        hba.write_text("local all all password\nhost all all all password\n")
+        connection.execute("SELECT pg_reload_conf()")
+    return url.replace("//postgres:@", f"//postgres:{leaks.QUOTED}@", 1)

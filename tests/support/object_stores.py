@@ -25,7 +25,9 @@ from urllib.parse import quote, urlsplit
 import obstore
 import obstore.store
 
-SECRET = "wJalrXUtnFEMI-bPxRfiCYEXAMPLEKEY"
+from tests.support.leaks import STORE_KEY
+
+SECRET = STORE_KEY
 
 _MOTO = """
 import logging, sys, threading

@@ -148,7 +148,7 @@ class PostgreSQLDialect(Dialect):
         if not state or state.startswith(("08", "28", "3D000", "53300", "57P")):
             return DatabaseConnectionError(
                 f"Database connection failed: {where} ({text})",
-                "Check the URL, the password and that the server runs.",
+                _CERTIFICATES if "certificate" in text else "Check the URL, the password and that the server runs.",
                 transient=lost or state.startswith(_PASSING),
             )
         if state == "53100":
@@ -175,6 +175,8 @@ class PostgreSQLDialect(Dialect):
             return DatabaseBusyError(f"The database is busy: {where} ({text})", "Try again.")
         return CatalogError(f"The database refused: {text} ({where})")
 
+
+_CERTIFICATES = "The URL's sslrootcert=… names the server's authority; sslcert=… and sslkey=… are your own certificate."
 
 _READER = (
     # One snapshot for all statements of a reader, whatever is loaded meanwhile.

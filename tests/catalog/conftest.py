@@ -1,0 +1,46 @@
+"""Servers of PostgreSQL as admins set them up; each worker has its own, started by the first test that asks."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.support import postgres_admin
+from tests.support.databases import ServerUnavailableError
+from tests.support.postgres_admin import Server
+
+
+@pytest.fixture(scope="session")
+def tls_server() -> Iterator[Server]:
+    """A server that lets nobody in without TLS."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(postgres_admin.server())
+        except ServerUnavailableError as error:
+            pytest.skip(str(error))
+        yield server
+
+
+@pytest.fixture
+def tls_database(tls_server: Server) -> Iterator[str]:
+    """The name of an empty database there, the test's own."""
+    with tls_server.fresh() as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def replica(tls_server: Server) -> Iterator[Server]:
+    """A server that follows the other one."""
+    with postgres_admin.replica(tls_server) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def bouncer(tls_server: Server) -> Iterator[int]:
+    """The port of a PgBouncer in transaction mode, with three connections to the server for everybody."""
+    with ExitStack() as stack:
+        try:
+            port = stack.enter_context(postgres_admin.bouncer(tls_server))
+        except ServerUnavailableError as error:
+            pytest.skip(str(error))
+        yield port
