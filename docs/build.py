@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 DOCS = Path(__file__).parent
-PAGES = ("migration-guide.md", "sql.md", "python.md", "operations.md", "monitoring.md")
+PAGES = ("migration-guide.md", "sql.md", "python.md", "operations.md", "monitoring.md", "databases.md")
 CATALOG = "catalog.db"
 """The catalog that a page's commands make and its SQL asks."""
 

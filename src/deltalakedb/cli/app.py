@@ -52,6 +52,8 @@ _COMMANDS = {
     "rollback": "rollback",
     "demo": "demo",
     "config": "config",
+    "grants": "grants",
+    "upgrade": "upgrade",
 }
 
 _INTERRUPTED, _READER_GONE, _TERMINATED = 130, 141, 143

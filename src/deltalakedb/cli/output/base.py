@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
     from ...catalog.events import Event
+    from ...catalog.grants import Grants
     from ...catalog.registry import TableStatus
     from ...catalog.snapshot import Snapshot
     from ...migrate.assess import Assessment
@@ -87,6 +88,14 @@ class Output(ABC):
     @abstractmethod
     def indexed(self, table_id: str, columns: Sequence[str]) -> None:
         """Prints which columns of a table have an index now."""
+
+    @abstractmethod
+    def granted(self, found: Grants) -> None:
+        """Prints the statements that make a role."""
+
+    @abstractmethod
+    def upgraded(self, where: str, schema_version: int) -> None:
+        """Prints that the tables are those of this release."""
 
     @abstractmethod
     def configured(self, path: Path | None, settings: Sequence[Setting]) -> None:

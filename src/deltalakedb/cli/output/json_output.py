@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
     from ...catalog.events import Event
+    from ...catalog.grants import Grants
     from ...catalog.registry import TableStatus
     from ...catalog.snapshot import Snapshot
     from ...migrate.assess import Assessment
@@ -156,6 +157,12 @@ class JsonOutput(Output):
 
     def indexed(self, table_id: str, columns: Sequence[str]) -> None:
         _print({"table_id": table_id, "indexed_columns": list(columns)})
+
+    def granted(self, found: Grants) -> None:
+        _print(_pick(found, ("role", "to", "statements", "notes")))
+
+    def upgraded(self, where: str, schema_version: int) -> None:
+        _print({"database": where, "schema_version": schema_version})
 
     def configured(self, path: Path | None, settings: Sequence[Setting]) -> None:
         found = {setting.name: {"value": setting.value, "source": setting.source} for setting in settings}

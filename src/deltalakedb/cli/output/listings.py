@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
     from ...catalog.events import Event
+    from ...catalog.grants import Grants
     from ...catalog.registry import TableStatus
     from ...catalog.snapshot import Snapshot
     from ...rows import CommitRow, FileLifetime
@@ -223,6 +224,15 @@ def _what(parameters: dict[str, Any]) -> str:
     names = ("mode", "predicate", "mergePredicate", "version")
     said = [str(parameters[name]) for name in names if parameters.get(name) not in (None, "", "[]")]
     return ", ".join(said)
+
+
+# ---- grants
+
+
+def granted(console: Console, found: Grants) -> None:
+    """Prints statements as one transaction: half of them would be another role."""
+    for statement in ("BEGIN", *found.statements, "COMMIT") if found.statements else ():
+        line(console, f"{printable(statement)};")
 
 
 # ---- config

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
     from ...catalog.events import Event
+    from ...catalog.grants import Grants
     from ...catalog.registry import TableStatus
     from ...catalog.snapshot import Snapshot
     from ...migrate.assess import Assessment
@@ -102,6 +103,12 @@ class TextOutput(Output):
 
     def indexed(self, table_id: str, columns: Sequence[str]) -> None:  # noqa: ARG002 (asked for by name)
         listings.names(stdout(), columns)
+
+    def granted(self, found: Grants) -> None:
+        listings.granted(stdout(), found)
+
+    def upgraded(self, where: str, schema_version: int) -> None:
+        line(stdout(), title("ok", where, f"has schema version {schema_version}"))
 
     def configured(self, path: Path | None, settings: Sequence[Setting]) -> None:  # noqa: ARG002 (in the settings)
         listings.settings(stdout(), settings)

@@ -1,0 +1,195 @@
+"""The SQL that gives a role of the database what it needs for its work, and nothing else. Nothing is run here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Table
+
+from ..errors import ArgumentError
+from .database import Database
+from .dialects.base import quoted
+from .schema import schema, schema_version
+from .views import VIEWS
+
+READER, MIGRATOR, ADMIN = "reader", "migrator", "admin"
+ROLES = (READER, MIGRATOR, ADMIN)
+"""Reads · imports, syncs, validates and rolls back · makes and upgrades the tables."""
+
+_ROWS = ", ".join(("SELECT", "INSERT", "UPDATE", "DELETE"))
+_TABLES = ", ".join(("CREATE", "DROP", "ALTER", "INDEX", "REFERENCES", "CREATE VIEW", "SHOW VIEW"))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is asked for.
+
+    Attributes:
+        role: one of `ROLES`.
+        to: the database's role, or user.
+        create: whether to make it first.
+        table_ids: the tables that it may see; `*` stands for any letters. None for all.
+        policies: whether there are to be policies, which say so row by row.
+    """
+
+    role: str
+    to: str
+    create: bool = False
+    table_ids: tuple[str, ...] | None = None
+    policies: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """Statements, to be run in one transaction, and what should be known about them."""
+
+    role: str
+    to: str
+    statements: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def grants(
+    database: Database,
+    role: str,
+    to: str | None = None,
+    *,
+    create: bool = False,
+    table_ids: Sequence[str] = (),
+    row_level_security: bool = False,
+) -> Grants:
+    """Returns the SQL for a role; the database is not asked.
+
+    Args:
+        database: where the catalog is, or will be.
+        role: one of `ROLES`.
+        to: the database's role, or user; by default `deltalakedb_` and the role.
+        create: whether to make it first.
+        table_ids: the only tables that it may see; `*` stands for any letters. PostgreSQL only.
+        row_level_security: lets it see all tables where another role is held to some; it would see none else.
+
+    Raises:
+        ArgumentError: the database has no such thing, or the URL doesn't name a database.
+    """
+    policies = bool(table_ids) or row_level_security
+    wanted = Wanted(role, to or f"deltalakedb_{role}", create, tuple(table_ids) or None, policies)
+    kind = database.dialect.name
+    if policies and kind != "postgresql":
+        raise ArgumentError(f"{kind} has no row-level security.", "PostgreSQL has.")
+    if (role == ADMIN and policies) or (role == MIGRATOR and table_ids):
+        raise ArgumentError("Only readers can be held to some tables.", "Whoever loads rows does so past all policies.")
+    if kind == "sqlite":
+        note = "SQLite has no roles: who may read or write the file and its folder may do so with the catalog."
+        return Grants(role, wanted.to, (), (note, f"Set the permissions of {database.url.database} and its folder."))
+    if not database.url.database:
+        raise ArgumentError("The URL doesn't name the database.", "As in postgresql://db.example.com/lake.")
+    making = _postgresql if kind == "postgresql" else _mysql
+    return Grants(role, wanted.to, tuple(making(database, wanted)), _notes(kind, wanted))
+
+
+def _notes(kind: str, wanted: Wanted) -> tuple[str, ...]:
+    past_policies = wanted.policies and wanted.role == MIGRATOR
+    who = "a superuser" if wanted.role == ADMIN or past_policies else "the owner of the tables"
+    notes = [f"To be run by {who}." if kind == "postgresql" else "To be run by a user with GRANT OPTION."]
+    if wanted.role != ADMIN:
+        notes.append("Run it again after an upgrade, which may add tables.")
+    if wanted.policies:
+        notes.append("PostgreSQL 15 or newer. A role without a policy sees no rows: --row-level-security gives it one.")
+    return tuple(notes)
+
+
+# ---- PostgreSQL
+
+
+def _postgresql(database: Database, wanted: Wanted) -> Iterator[str]:
+    name, place = quoted(wanted.to), _schema_of(database)
+    if wanted.create:
+        yield f"CREATE ROLE {name}"
+    yield f"GRANT CONNECT ON DATABASE {quoted(str(database.url.database))} TO {name}"
+    if wanted.role == ADMIN:
+        yield from _of_admin(name, place)
+        return
+    here = quoted(place)
+    for kind in ("TABLES", "SEQUENCES"):
+        yield f"REVOKE ALL ON ALL {kind} IN SCHEMA {here} FROM {name}"
+    yield f"REVOKE ALL ON SCHEMA {here} FROM {name}"
+    yield f"GRANT USAGE ON SCHEMA {here} TO {name}"
+    if wanted.policies and wanted.role == MIGRATOR:
+        yield f"ALTER ROLE {name} BYPASSRLS"  # COPY is refused to whom policies hold
+    elif wanted.policies:
+        yield from _policies(here, wanted)
+    yield from _of_user(name, here, writes=wanted.role == MIGRATOR)
+
+
+def _of_user(name: str, here: str, *, writes: bool) -> Iterator[str]:
+    for table in schema.sorted_tables:
+        may = _ROWS if writes and table is not schema_version else "SELECT"
+        yield f"GRANT {may} ON {here}.{table.name} TO {name}"
+    for view in VIEWS:
+        yield f"GRANT SELECT ON {here}.{view} TO {name}"
+    if writes:
+        yield f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {here} TO {name}"
+
+
+def _policies(here: str, wanted: Wanted) -> Iterator[str]:
+    for view in VIEWS:  # they would answer as their owner, whom no policy holds
+        yield f"ALTER VIEW {here}.{view} SET (security_invoker = true)"
+    for table in schema.sorted_tables:
+        if "table_id" in table.c:
+            yield from _policy(table, here, wanted)
+
+
+def _of_admin(name: str, place: str) -> Iterator[str]:
+    if place == "public":
+        yield "REVOKE CREATE ON SCHEMA public FROM PUBLIC"
+    else:
+        yield f"CREATE SCHEMA IF NOT EXISTS {quoted(place)} AUTHORIZATION {name}"
+    yield f"GRANT USAGE, CREATE ON SCHEMA {quoted(place)} TO {name}"
+
+
+def _policy(table: Table, here: str, wanted: Wanted) -> Iterator[str]:
+    name, rows = quoted(wanted.to), _condition(wanted.table_ids)
+    yield f"ALTER TABLE {here}.{table.name} ENABLE ROW LEVEL SECURITY"
+    yield f"DROP POLICY IF EXISTS {name} ON {here}.{table.name}"
+    yield f"CREATE POLICY {name} ON {here}.{table.name} FOR SELECT TO {name} USING ({rows})"
+
+
+def _condition(table_ids: Sequence[str] | None) -> str:
+    if table_ids is None:
+        return "true"
+    names = [_literal(one) for one in table_ids if "*" not in one]
+    conditions = [f"table_id IN ({', '.join(names)})"] if names else []
+    for one in table_ids:
+        if "*" in one:
+            pattern = re.sub(r"([\\%_])", r"\\\1", one).replace("*", "%")
+            conditions.append(f"table_id LIKE {_literal(pattern)}")
+    return " OR ".join(conditions)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _schema_of(database: Database) -> str:
+    """Where the tables are: as the option says, as the URL says, or where a new database leads."""
+    if database.options.schema is not None:
+        return database.options.schema
+    found = re.search(r"search_path\s*=\s*\"?([^\s,\"]+)", str(database.url.query.get("options", "")))
+    return "public" if found is None else found[1]
+
+
+# ---- MySQL and MariaDB
+
+
+def _mysql(database: Database, wanted: Wanted) -> Iterator[str]:
+    user = f"{_literal(wanted.to)}@'%'"
+    everything = "`" + str(database.url.database).replace("`", "``") + "`.*"
+    if wanted.create:
+        yield f"CREATE USER {user}"
+    if wanted.role == ADMIN:
+        yield f"GRANT {_ROWS}, {_TABLES} ON {everything} TO {user}"
+    else:
+        may = f"{_ROWS}, SHOW VIEW" if wanted.role == MIGRATOR else "SELECT, SHOW VIEW"
+        yield f"GRANT {may} ON {everything} TO {user}"

@@ -1,0 +1,244 @@
+"""What each role may do, and what it may not, tried by roles that were given exactly what is printed."""
+
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+import deltalakedb
+from deltalakedb.catalog.database import Database
+from deltalakedb.catalog.grants import grants
+from deltalakedb.catalog.options import DatabaseOptions
+from deltalakedb.catalog.schema import schema
+from deltalakedb.catalog.views import VIEWS
+from deltalakedb.errors import ArgumentError, PermissionDeniedError
+from tests.support import lake
+
+TABLES = [*schema.tables]
+
+
+class Roles:
+    """Roles of one database: `grant(role)` gives a new one what is printed, and returns its URL."""
+
+    def __init__(self, url: str, schema_name: str | None) -> None:
+        self.url, self.options = url, DatabaseOptions(schema_name)
+        self.place = '"' + (schema_name or "public") + '"'
+        self.made: list[str] = []
+
+    def grant(self, role: str, **options: object) -> str:
+        name = f"{role} {uuid.uuid4().hex}"
+        with psycopg.connect(self.url, autocommit=True) as admin:
+            admin.execute(f"CREATE ROLE \"{name}\" LOGIN PASSWORD 'of a role'")
+        self.made.append(name)
+        self.run(role, name, **options)
+        return self.url_of(name)
+
+    def run(self, role: str, name: str, **options: object) -> None:
+        with closing(Database(self.url, self.options)) as database:
+            printed = grants(database, role, name, **options).statements
+        with psycopg.connect(self.url) as admin:
+            for statement in printed:
+                admin.execute(statement)
+
+    def url_of(self, name: str) -> str:
+        parts = urlsplit(self.url)
+        user = name.replace(" ", "%20")
+        return parts._replace(netloc=f"{user}:of%20a%20role@{parts.netloc.rpartition('@')[2]}").geturl()
+
+    def catalog(self, url: str) -> deltalakedb.Catalog:
+        return deltalakedb.connect(url, schema=self.options.schema)
+
+    def drop(self) -> None:
+        with psycopg.connect(self.url, autocommit=True) as admin:
+            for name in self.made:
+                admin.execute(f'DROP OWNED BY "{name}" CASCADE')
+                admin.execute(f'DROP ROLE "{name}"')
+
+
+@pytest.fixture(params=[None, "lake of all"])
+def roles(postgresql_url: str, request: pytest.FixtureRequest) -> Iterator[Roles]:
+    made = Roles(postgresql_url, request.param)
+    yield made
+    made.drop()
+
+
+@pytest.fixture
+def filled(roles: Roles, tmp_path: Path) -> Roles:
+    """The catalog of an admin, with a table."""
+    lake.orders_table(tmp_path / "orders")
+    lake.plain_table(tmp_path / "plain")
+    with roles.catalog(roles.grant("admin")) as catalog:
+        catalog.import_table(str(tmp_path / "orders"))
+    return roles
+
+
+def refused(url: str, *statements: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in statements:
+            with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable)):
+                connection.execute(statement)
+
+
+def test_a_reader_reads_everything_and_changes_nothing(filled: Roles):
+    url = filled.grant("reader")
+    with psycopg.connect(url, autocommit=True) as connection:
+        for name in (*TABLES, *VIEWS):
+            connection.execute(f"SELECT * FROM {filled.place}.{name}").fetchall()
+    for name in TABLES:
+        table = f"{filled.place}.{name}"
+        refused(
+            url,
+            f"INSERT INTO {table} DEFAULT VALUES",
+            f"DELETE FROM {table}",
+            f"TRUNCATE {table}",
+            f"DROP TABLE {table}",
+            f"ALTER TABLE {table} ADD COLUMN x int",
+            f"UPDATE {table} SET {next(iter(schema.tables[name].c)).name} = NULL",
+            f"SELECT * FROM {table} FOR UPDATE",
+            f"CREATE INDEX ON {table} ((1))",
+        )
+    refused(url, f"CREATE TABLE {filled.place}.mine (x int)", f"DROP VIEW {filled.place}.lake_tables")
+    refused(url, "CREATE SCHEMA mine", f"DROP SCHEMA {filled.place}")
+    with filled.catalog(url) as catalog:
+        table = catalog.table("orders")
+        assert table.to_pyarrow_table().num_rows == table.count()
+        assert len(table.history()) == 12
+        with pytest.raises(PermissionDeniedError, match="Permission denied") as raised:
+            catalog.rollback("orders")
+        assert "deltalakedb grants" in raised.value.hint
+
+
+def test_a_migrator_does_its_work_and_nothing_else(filled: Roles, tmp_path: Path):
+    url = filled.grant("migrator")
+    with psycopg.connect(filled.url, autocommit=True) as admin:
+        admin.execute("CREATE SCHEMA others")
+        admin.execute("CREATE TABLE others.payroll (x int)")
+    with filled.catalog(url) as catalog:
+        catalog.import_table(str(tmp_path / "plain"), batch_size=1)
+        catalog.index("plain", ["id"])
+        lake.plain_table(tmp_path / "plain", 1)
+        catalog.sync("plain")
+        assert catalog.validate("plain", all_versions=True).valid
+        catalog.export("plain", tmp_path / "exported")
+        catalog.rollback("plain")
+        catalog.rollback("orders")
+        catalog.import_table(str(tmp_path / "orders"))
+    for name in TABLES:
+        table = f"{filled.place}.{name}"
+        refused(url, f"DROP TABLE {table}", f"TRUNCATE {table}", f"ALTER TABLE {table} ADD COLUMN x int")
+    refused(
+        url,
+        f"DROP VIEW {filled.place}.lake_tables",
+        f"CREATE TABLE {filled.place}.mine (x int)",
+        f"DROP SCHEMA {filled.place}",
+        "CREATE SCHEMA mine",
+        "SELECT * FROM others.payroll",
+        "INSERT INTO others.payroll VALUES (1)",
+        "CREATE TABLE others.mine (x int)",
+        "DROP TABLE others.payroll",
+        f"DELETE FROM {filled.place}.deltalakedb_schema",
+        f"UPDATE {filled.place}.deltalakedb_schema SET version = 1",
+    )
+
+
+def test_who_becomes_less_has_less(filled: Roles):
+    url = filled.grant("migrator")
+    filled.run("reader", filled.made[-1])
+    refused(url, f"DELETE FROM {filled.place}.delta_files")
+
+
+def test_rows_are_seen_by_table_id(filled: Roles, tmp_path: Path):
+    with filled.catalog(filled.url_of(filled.made[0])) as catalog:
+        for table_id in ("sales/one", "sales_two", "it's"):
+            catalog.import_table(str(tmp_path / "plain"), table_id)
+    everything = filled.grant("reader")
+    some = filled.grant("reader", table_ids=["sales/*", "it's"])
+    migrator = filled.grant("migrator", row_level_security=True)
+    with filled.catalog(some) as catalog, psycopg.connect(some) as connection:
+        assert [table.table_id for table in catalog.tables()] == ["it's", "sales/one"]
+        assert catalog.table("it's").count() == 3
+        for name in (*VIEWS, *(name for name in TABLES if "table_id" in schema.tables[name].c)):
+            rows = connection.execute(f"SELECT DISTINCT table_id FROM {filled.place}.{name}").fetchall()
+            assert {row[0] for row in rows} <= {"it's", "sales/one"}, name
+    with filled.catalog(everything) as catalog:
+        assert catalog.tables() == [], "whom no policy lets see anything sees nothing"
+        filled.run("reader", filled.made[1], row_level_security=True)
+        assert len(catalog.tables()) == 4
+    with filled.catalog(migrator) as catalog:
+        catalog.import_table(str(tmp_path / "plain"), "mine")
+        catalog.sync("mine")
+        catalog.rollback("mine")
+    with filled.catalog(filled.url) as catalog:
+        assert len(catalog.tables()) == 4
+
+
+def test_only_postgresql_has_policies(sqlite_url: str):
+    with pytest.raises(ArgumentError, match="sqlite has no row-level security"):
+        grants(Database(sqlite_url), "reader", table_ids=["x"])
+    for role, options in (("migrator", {"table_ids": ["x"]}), ("admin", {"row_level_security": True})):
+        with pytest.raises(ArgumentError, match="Only readers can be held"):
+            grants(Database("postgresql://h/db"), role, **options)
+
+
+def test_of_sqlite_it_is_said_that_permissions_of_files_rule(sqlite_url: str):
+    found = grants(Database(sqlite_url), "reader")
+    assert found.statements == ()
+    assert "SQLite has no roles" in found.notes[0]
+
+
+@pytest.mark.parametrize("role", ["reader", "migrator"])
+def test_users_of_mariadb(mysql_url: str, tmp_path: Path, role: str):
+    from tests.support.mariadb import connect as connect_mysql
+
+    lake.plain_table(tmp_path / "plain")
+    lake.plain_table(tmp_path / "more")
+    with deltalakedb.connect(mysql_url) as catalog:
+        catalog.import_table(str(tmp_path / "plain"))
+    name = f"u{uuid.uuid4().hex[:12]}"
+    with closing(Database(mysql_url)) as database:
+        printed = grants(database, role, name, create=True).statements
+    with closing(connect_mysql(mysql_url)) as admin, admin.cursor() as cursor:
+        for statement in printed:
+            cursor.execute(statement)
+    parts = urlsplit(mysql_url)
+    url = parts._replace(netloc=f"{name}@{parts.netloc.rpartition('@')[2]}").geturl()
+    refuse: Callable[..., object] = pytest.raises
+    try:
+        with deltalakedb.connect(url) as catalog:
+            assert catalog.table("plain").count() == 3
+            if role == "migrator":
+                catalog.import_table(str(tmp_path / "more"))
+                catalog.sync("more")
+                catalog.rollback("more")
+            else:
+                with refuse(PermissionDeniedError):
+                    catalog.rollback("plain")
+        with closing(connect_mysql(url)) as connection, connection.cursor() as cursor:
+            for table in (*TABLES, *VIEWS):
+                cursor.execute(f"SELECT * FROM {table}")
+                denied = [f"DROP TABLE {table}", f"ALTER TABLE {table} ADD COLUMN x int"]
+                denied += [f"DELETE FROM {table}"] if role == "reader" else []
+                for statement in denied:
+                    with refuse(Exception, match="denied"):
+                        cursor.execute(statement)
+    finally:
+        with closing(connect_mysql(mysql_url)) as admin, admin.cursor() as cursor:
+            cursor.execute(f"DROP USER '{name}'@'%'")
+
+
+def test_what_is_printed_is_a_script_for_psql(postgresql_url: str):
+    words = ["grants", "--role", "admin", "--to", "printed", "--create", "--database-url", postgresql_url]
+    done = subprocess.run([sys.executable, "-m", "deltalakedb", *words], capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    assert [lines[0], lines[-1]] == ["BEGIN;", "COMMIT;"]
+    assert all(line.endswith(";") for line in lines)
+    assert "To be run by a superuser" in done.stderr
+    script = done.stdout.replace("COMMIT;", "ROLLBACK;")
+    with psycopg.connect(postgresql_url, autocommit=True) as connection:
+        connection.execute(script)
