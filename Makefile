@@ -25,6 +25,7 @@ test: $(VENV)/.installed-dev $(VENV)/duckdb-delta/.installed  ## run the tests; 
 
 torture: $(VENV)/.installed-dev  ## kill, cut off and fill up for long; ARGS="--rounds 20 --seed 1"
 	$(BIN)/python -m tests.robustness.torture $(ARGS)
+	$(MAKE) --no-print-directory fuzz ARGS=
 
 fuzz: $(VENV)/.installed-fuzz  ## try bad input for long; ARGS="--seconds 600 --only logs"
 	DELTALAKEDB_TEST_ENTRIES=1000000 $(BIN)/python -m pytest tests/fuzz/test_bombs.py

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import psycopg
@@ -15,6 +15,7 @@ from deltalakedb.migrate.importer import Progress, import_table
 from tests.robustness.tables import assert_like_undisturbed, opened
 from tests.support.databases import MortalPostgres, fresh_postgres
 from tests.support.logs import LogBuilder, add, commit_info, remove
+from tests.support.outages import At, retries
 from tests.support.tcp_proxy import TcpProxy, tcp_proxy
 
 pytestmark = pytest.mark.usefixtures("impatient")
@@ -32,24 +33,6 @@ def proxied(mortal: MortalPostgres, mortal_url: str) -> Iterator[tuple[TcpProxy,
     """A proxy in front of a server, and the URL of an empty database by way of it."""
     with tcp_proxy(mortal.socket) as proxy:
         yield proxy, f"postgresql://postgres@{proxy.host}:{proxy.port}{urlsplit(mortal_url).path}?sslmode=disable"
-
-
-class At:
-    """A listener that does something when so many transactions have been loaded."""
-
-    def __init__(self, transactions: int, action: Callable[[], object]) -> None:
-        self.left = transactions
-        self.action = action
-        self.heard = 0
-
-    def __call__(self, _progress: Progress) -> None:
-        self.heard += 1
-        if self.heard == self.left:
-            self.action()
-
-
-def retries(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.name == retrying.__name__]
 
 
 @pytest.mark.parametrize(("how", "apart"), [("stop", False), ("crash", False), ("crash", True)])

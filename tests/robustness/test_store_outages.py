@@ -15,28 +15,12 @@ from deltalakedb.migrate.importer import ImportReport, Progress, import_table
 from tests.robustness.tables import assert_like_an_import, assert_like_undisturbed, opened
 from tests.support.logs import LogBuilder, add, commit_info
 from tests.support.object_stores import Bucket, Proxy, s3_error
+from tests.support.outages import At, retries
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
 QUICK = {"max_retries": "1", "retry_timeout": "1s", "backoff_config.init_backoff": "1ms"}
 """The store's client gives up soon: what is tested is who asked it."""
-
-
-class At:
-    """A listener that does something when so many transactions have been loaded."""
-
-    def __init__(self, transactions: int, action: Callable[[], object]) -> None:
-        self.left = transactions
-        self.action = action
-
-    def __call__(self, _progress: Progress) -> None:
-        self.left -= 1
-        if self.left == 0:
-            self.action()
-
-
-def retries(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.name == retrying.__name__]
 
 
 @pytest.fixture

@@ -116,7 +116,7 @@ def fresh_postgres(server_url: str) -> Iterator[str]:
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
     try:
-        yield urlsplit(server_url)._replace(path=f"/{name}").geturl()
+        yield on_database(server_url, name)
     finally:
         leaks.look_into_postgres(urlsplit(server_url)._replace(path=f"/{name}").geturl())
         with psycopg.connect(server_url, autocommit=True) as connection:
@@ -126,6 +126,11 @@ def fresh_postgres(server_url: str) -> Iterator[str]:
 def driver_url(url: str) -> str:
     """The URL as SQLAlchemy wants it: with the name of our driver."""
     return url.replace("postgresql://", "postgresql+psycopg://").replace("mysql://", "mysql+pymysql://")
+
+
+def on_database(server_url: str, name: str) -> str:
+    """The URL of a database of a server."""
+    return urlsplit(server_url)._replace(path=f"/{name}").geturl()
 
 
 def sqlite_url(folder: Path) -> str:
