@@ -16,7 +16,7 @@ from deltalakedb.catalog.loading import append_files
 from deltalakedb.catalog.schema import delta_files
 from deltalakedb.catalog.snapshot import Snapshot, active_at
 from deltalakedb.log.actions import Add, key_of
-from deltalakedb.replay.files import lifetime
+from deltalakedb.replay.files import lifetimes
 from deltalakedb.rows import MetadataRow
 from deltalakedb.table import predicate, prune
 from deltalakedb.table.types import TableSchema
@@ -68,7 +68,7 @@ def load(connection: Connection, files: Sequence[File]) -> None:
         )
         for number, file in enumerate(files)
     ]
-    rows = [lifetime(add, key_of(add), 0) for add in adds]
+    rows = lifetimes(adds, [key_of(add) for add in adds], 0)
     append_files(connection, dialect_for(connection.dialect.name), TABLE, rows)
 
 
