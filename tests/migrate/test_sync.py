@@ -91,6 +91,7 @@ def test_files_whose_hashes_collide_are_told_apart(
     # No two keys with one hash are known, so the hash is made worthless instead.
     for module in (files, forward, sync):
         monkeypatch.setattr(module, "key_hash", lambda _: 0)
+    monkeypatch.setattr(files, "key_hashes", lambda keys: [0] * len(keys))
     log.commit(add("x", deletionVector=dv("1", "u")), add("x", deletionVector=dv("2", "u")), add("x"))
     load(database, log)
     log.commit(remove("a"), remove("x", deletionVector=dv("1", "u")), add("c", size=7))

@@ -45,7 +45,7 @@ def _by_files(
 ) -> int:
     time = delta_commits.c.file_timestamp
     for first, last in reversed(histories(entry)):
-        if first > newest:
+        if first > newest and first != entry.first_version:
             continue
         begun = connection.execute(
             select(time).where(own, delta_commits.c.version >= first).order_by(delta_commits.c.version).limit(1)
