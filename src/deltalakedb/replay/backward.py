@@ -30,7 +30,7 @@ class BackwardReplay:
 
     A context manager: at its end the removes that wait are given up.
 
-    Memory holds 16 bytes and an integer a file key, and removes that wait for their adds up to SPOOL_BYTES.
+    Memory holds 16 bytes and an integer a file key, and of the removes that wait for their adds KEPT and SPOOL_BYTES.
 
     Attributes:
         violations: what the log does against the protocol, one line each.
