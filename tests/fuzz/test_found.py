@@ -14,7 +14,7 @@ from deltalakedb.log.store import open_store
 from deltalakedb.table.delta_table import DeltaTable
 from deltalakedb.table.exceptions import FilterError
 from tests.fuzz.test_fuzz_logs import goes_through
-from tests.support.catalogs import dump
+from tests.support.catalogs import dump, url_of
 from tests.support.logs import LogBuilder, add, commit_info, metadata, protocol, remove, to_lines
 
 HUGE = "1e999999999"
@@ -109,7 +109,7 @@ def test_a_log_that_was_spoiled_after_its_import_is_no_way_back(catalog: Catalog
 def test_any_path_is_a_key_like_any_other(catalog: Catalog, tmp_path: Path, path: str):
     root = log_with(to_lines([add(path)]), tmp_path / "t")
     catalog.import_table(str(root), "t")
-    assert path in [row["path"] for row in dump(catalog.url)["delta_files"]]
+    assert path in [row["path"] for row in dump(url_of(catalog))["delta_files"]]
     assert catalog.validate("t").valid
 
 

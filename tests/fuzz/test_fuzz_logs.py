@@ -18,7 +18,7 @@ from deltalakedb.errors import DeltaLakeDBError, LogError
 from deltalakedb.migrate.assess import assess
 from deltalakedb.table.delta_table import DeltaTable
 from tests.fuzz import hostile
-from tests.support.catalogs import dump, execute
+from tests.support.catalogs import dump, execute, url_of
 from tests.support.logs import LogBuilder, add, commit_info, metadata, protocol
 
 READS: tuple[Callable[[DeltaTable], Any], ...] = (
@@ -83,7 +83,7 @@ def goes_through(catalog: Catalog, root: Path) -> bool:
     exports(catalog, root)
     assert answers_or_refuses(lambda: catalog.verify_rollback("t").can_rollback) is not None
     catalog.rollback("t")
-    assert not any(dump(catalog.url).values())
+    assert not any(dump(url_of(catalog)).values())
     return True
 
 
@@ -107,7 +107,7 @@ def refused(catalog: Catalog, root: Path, error: LogError) -> None:
             again()
         assert raised.value.message == error.message
     # As in the guide: with a log that can't be read, nothing else is sure to be enough.
-    execute(catalog.url, "DELETE FROM delta_files WHERE table_id = 't'", "DELETE FROM migration_status")
+    execute(url_of(catalog), "DELETE FROM delta_files WHERE table_id = 't'", "DELETE FROM migration_status")
 
 
 def exports(catalog: Catalog, root: Path) -> None:

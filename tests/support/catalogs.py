@@ -4,6 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from deltalakedb.client import Catalog
 from tests.support.databases import driver_url
 
 SQL_TABLES = (
@@ -49,6 +50,11 @@ def execute(url: str, *statements: str, **parameters: Any) -> None:
         for statement in statements:
             connection.execute(sa.text(statement), parameters)
     engine.dispose()
+
+
+def url_of(catalog: Catalog) -> str:
+    """The URL of a catalog with its password, which `Catalog.url` doesn't give away."""
+    return catalog._database.url.render_as_string(hide_password=False)
 
 
 def _engine(url: str) -> sa.Engine:
