@@ -11,7 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from sqlalchemy import Connection, Row, RowMapping, Select, and_, delete, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    RowMapping,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from ..errors import ImportIncompleteError, TableBusyError, TableExistsError, TableNotFoundError
@@ -158,13 +172,16 @@ def lock(connection: Connection, table_id: str, *, wait: bool = False) -> TableS
     """
     query = _STATUS.where(migration_status.c.table_id == table_id)
     # Rows that refer to this one are no hindrance: validations are kept while a table is synced.
-    found = None if wait else _one_status(connection, query.with_for_update(key_share=True, skip_locked=True))
-    if found is None:
-        seen = None if wait else _one_status(connection, query)
-        if seen is not None and seen.owner is not None:
-            raise busy(seen)
-        found = _one_status(connection, query.with_for_update(key_share=True))  # held for a moment, or not there
-    return found
+    locking = query.with_for_update(key_share=True)
+    if wait:
+        return _one_status(connection, locking)
+    found = _one_status(connection, query.with_for_update(key_share=True, skip_locked=True))
+    if found is not None:
+        return found
+    seen = _one_status(connection, query)
+    if seen is not None and seen.owner is not None:
+        raise busy(seen)
+    return None if seen is None else _one_status(connection, locking)  # held for a moment
 
 
 def busy(status: TableStatus) -> TableBusyError:
@@ -276,7 +293,8 @@ def claim(connection: Connection, table_id: str, location: str, *, resume: bool)
         "claimed_at": now(),
     }
     if before is None:
-        delete_rows(connection, table_id)  # what a shell without foreign keys may have left
+        if _owns_rows(connection, table_id):
+            delete_rows(connection, table_id)  # what a shell without foreign keys has left
         _insert_status(connection, table_id, **values)
     else:
         record(connection, table_id, **values, **_so_far(before))
@@ -359,10 +377,25 @@ def delete_rows(connection: Connection, table_id: str) -> dict[str, int]:
     return deleted
 
 
+# What has ended and what is live by themselves: each has an index, both together would be looked for in all tables.
+_FILES = (delta_files.c.removed_version.is_(None), delta_files.c.removed_version.is_not(None))
+
+_OWNED = (*INDEX_TABLES, delta_validations, *ROW_TABLES.values(), delta_tables)
+_OWNS_ROWS = select(
+    or_(
+        *(exists().where(table.c.table_id == bindparam("owner_id")) for table in _OWNED if table is not delta_files),
+        *(exists().where(delta_files.c.table_id == bindparam("owner_id"), which) for which in _FILES),
+    )
+)
+
+
+def _owns_rows(connection: Connection, table_id: str) -> bool:
+    return bool(connection.execute(_OWNS_ROWS, {"owner_id": table_id}).scalar())
+
+
 def _delete_files(connection: Connection, table_id: str) -> int:
-    """Live and ended ones by themselves: each has an index, both together would be looked for in the whole table."""
     deleted = 0
-    for which in (delta_files.c.removed_version.is_(None), delta_files.c.removed_version.is_not(None)):
+    for which in _FILES:
         deleted += connection.execute(delete(delta_files).where(delta_files.c.table_id == table_id, which)).rowcount
     return deleted
 

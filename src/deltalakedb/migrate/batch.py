@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -134,9 +134,12 @@ def batch_import(
         if not run.settled(table, table_id, None if dry_run else known.unchanged(table))
     ]
     database.close()
-    run_jobs(jobs, _work, parallel=parallel, on_progress=run.progressed, on_result=run.ended_or_busy)
-    # A second look at what others had: who was killed meanwhile has left it.
-    run_jobs(run.take_busy(), _work, parallel=parallel, on_progress=run.progressed, on_result=run.ended)
+    try:
+        run_jobs(jobs, _work, parallel=parallel, on_progress=run.progressed, on_result=run.ended_or_busy)
+        # A second look at what others had: who was killed meanwhile has left it.
+        run_jobs(run.take_busy(), _work, parallel=parallel, on_progress=run.progressed, on_result=run.ended)
+    finally:
+        _kept(database_url, database.options).close()  # of the jobs that this process did itself
     report = run.report()
     if not dry_run:
         trail.noted(completed=report.completed, failed=report.failed, skipped=report.skipped)
@@ -232,8 +235,14 @@ class _Known:
 # ---- their import
 
 
+@lru_cache(maxsize=1)
+def _kept(url: str, options: DatabaseOptions) -> Database:
+    """A worker's connections, kept from one table to the next: PostgreSQL needs longer for one than a table takes."""
+    return Database(url, options)
+
+
 def _work(job: TableJob, listener: Listener) -> Outcome:
-    database = Database(job.database_url, job.database_options)
+    database = _kept(job.database_url, job.database_options)
     try:
         if job.dry_run:
             return assess(database, job.location, job.table_id, listener=listener, storage_options=job.storage_options)
@@ -257,8 +266,6 @@ def _work(job: TableJob, listener: Listener) -> Outcome:
     except Exception as error:  # a mistake of ours in one table must not keep the others out
         logger.exception("%s", job.location)
         return TableOutcome(job.table_id, job.location, "failed", database.scrub(f"{type(error).__name__}: {error}"))
-    finally:
-        database.close()
 
 
 class _NothingLeftError(Exception):

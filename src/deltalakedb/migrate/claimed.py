@@ -40,7 +40,7 @@ def claimed(
             before = registry.claim(connection, table_id, location, resume=resume)
             if check is not None:
                 check(before)
-            if registry.entry_of(connection, table_id) is None:
+            if before is None or registry.entry_of(connection, table_id) is None:
                 trail.begin(connection)
         try:
             with _beating(database, table_id):

@@ -229,9 +229,7 @@ class _Import:
             entry = self._import(log, status)
         else:
             log = log_to_sync(self.store, entry)
-        entry = self._sync(log, entry)
-        with self.connection.begin():
-            return entry, registry.status_of(self.connection, self.table_id)
+        return self._sync(log, entry)
 
     def _import(self, log: Log, before: TableStatus | None) -> TableEntry:
         segment, skip = self._plan(log, before)
@@ -385,12 +383,12 @@ class _Import:
         self._record_completed(segment.version, owner=registry.this_process())  # what is new comes next
         return entry
 
-    def _sync(self, log: Log, entry: TableEntry) -> TableEntry:
+    def _sync(self, log: Log, entry: TableEntry) -> tuple[TableEntry, TableStatus | None]:
         synced = take_in(self.database, self.connection, log, entry, self.trail, stop=self.stop)
         with self.connection.begin():
             self._record_completed(synced.version, owner=None)
             self.trail.end(self.connection, registry.COMPLETED)
-        return synced
+            return synced, registry.status_of(self.connection, self.table_id)
 
     def _record_completed(self, version: int, owner: str | None) -> None:
         registry.hold(
