@@ -24,7 +24,7 @@ from sqlalchemy.types import UserDefinedType
 
 _PLACES = {
     "sqlite": "delta_files.rowid",
-    "postgresql": "((delta_files.ctid::text::point)[0]::bigint * 65536 + (delta_files.ctid::text::point)[1]::bigint)",
+    "postgresql": "('x' || encode(tidsend(delta_files.ctid), 'hex'))::bit(48)::bigint",
     "mysql": "delta_files.place",
 }
 """Where a row is in its table, by dialect: an import appends the files of a commit in the log's order."""

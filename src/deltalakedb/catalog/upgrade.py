@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version as package_version
 
-from sqlalchemy import Connection, insert, inspect, select, text, update
+from sqlalchemy import Connection, func, insert, inspect, select, text, update
 from sqlalchemy.schema import CreateSchema
 
 from ..errors import SchemaVersionError
@@ -63,9 +63,15 @@ _OTHERS = [table for table in schema.sorted_tables if table is not schema_versio
 
 def version_of(connection: Connection) -> int | None:
     """Returns the schema version of the database; None where it holds no catalog."""
-    if not inspect(connection).has_table(schema_version.name):
+    if not _is_there(connection):
         return None
     return connection.execute(select(schema_version.c.version)).scalar()
+
+
+def _is_there(connection: Connection) -> bool:
+    if connection.dialect.name == "postgresql":  # every reader asks: SQLAlchemy's own way takes 1 ms
+        return connection.scalar(select(func.to_regclass(schema_version.name))) is not None
+    return inspect(connection).has_table(schema_version.name)
 
 
 def check(connection: Connection, where: str) -> None:
