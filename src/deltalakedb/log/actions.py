@@ -9,7 +9,7 @@ building 1M adds takes half the time of decoding their maps, and no value can ch
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Annotated, NamedTuple
@@ -164,7 +164,7 @@ NamedAction = Metadata | Protocol | Txn | DomainMetadata | CommitInfo | AddCDCFi
 class Actions:
     """A piece of one commit or checkpoint. Within a commit, removes apply before adds, whatever their order."""
 
-    adds: list[Add] = field(default_factory=list)
+    adds: Sequence[Add] = field(default_factory=list)
     removes: list[Remove] = field(default_factory=list)
     others: list[NamedAction] = field(default_factory=list)
 
@@ -246,14 +246,14 @@ def key_of(action: Add | Remove) -> bytes:
     return file_key(action.path, None if vector is NO_RAW else deletion_vector_id(vector))
 
 
-def keys_of(adds: Iterable[Add]) -> list[bytes]:
-    """Returns the file keys of adds: as `key_of`, in less time a file, of which there may be millions."""
+def file_keys(paths: Iterable[str], vectors: Iterable[Raw]) -> list[bytes]:
+    """Returns keys of files by their paths and deletion vectors: as `key_of`, in less time a file."""
     keys, copy = [], _NO_VECTOR.copy
-    for add in adds:
-        if add.deletion_vector is NO_RAW:
+    for path, vector in zip(paths, vectors, strict=True):
+        if vector is NO_RAW:
             digest = copy()
-            digest.update(add.path.encode())
+            digest.update(path.encode())
             keys.append(digest.digest())
         else:
-            keys.append(key_of(add))
+            keys.append(file_key(path, deletion_vector_id(vector)))
     return keys

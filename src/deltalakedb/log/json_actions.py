@@ -164,18 +164,19 @@ def _patient(piece: bytes, name: str, lines_before: int) -> Actions:
     except _DECODE_ERRORS as error:
         line, reason = _first_error(piece, error)
         raise _corrupt(name, lines_before + line, reason) from error
-    actions = Actions()
+    adds: list[Add] = []
+    actions = Actions(adds)
     for number, value in enumerate(values):
         for key, raw in value.items():
             try:
-                _append(actions, key, raw)
+                _append(actions, adds, key, raw)
             except _DECODE_ERRORS as error:
                 line = lines_before + _line_of_value(piece, number)
                 raise _corrupt(name, line, f"{key}: {error}") from error
     return actions
 
 
-def _append(actions: Actions, key: str, raw: Raw) -> None:
+def _append(actions: Actions, adds: list[Add], key: str, raw: Raw) -> None:
     if key not in _TYPES:
         text = raw_text(raw)
         if key != "commitInfo":
@@ -187,7 +188,7 @@ def _append(actions: Actions, key: str, raw: Raw) -> None:
         if isinstance(action, Metadata):
             check_metadata(action)
         if isinstance(action, Add):
-            actions.adds.append(action)
+            adds.append(action)
         elif isinstance(action, Remove):
             actions.removes.append(action)
         else:

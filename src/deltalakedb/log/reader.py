@@ -180,7 +180,7 @@ def metadata_at_floor(log: Log, segment: LogSegment) -> Metadata | None:
 
 def _from_the_floor(log: Log, segment: LogSegment) -> Iterator[NamedAction]:
     if segment.checkpoint is not None:
-        for actions in read_checkpoint(log, segment.checkpoint):
+        for actions in read_checkpoint(log, segment.checkpoint, files=False):
             yield from actions.others
     for commit in segment.commits:
         for actions in read_commit(log, commit):
@@ -221,28 +221,29 @@ def read_commit(log: Log, commit: LogFile) -> Iterator[Actions]:
     return decode_actions(_chunks(log, commit.path), commit.name)
 
 
-def read_checkpoint(log: Log, checkpoint: Checkpoint) -> Iterator[Actions]:
+def read_checkpoint(log: Log, checkpoint: Checkpoint, *, files: bool = True) -> Iterator[Actions]:
     """Yields the actions of a checkpoint of any kind, sidecars included, in bounded pieces.
 
     What a file holds is told by its content: a V2 checkpoint may have a classic name (PROTOCOL.md, "V2 Checkpoints").
+    Without `files`, the adds and removes of Parquet files are left out, and not even read.
 
     Raises:
         CorruptLogError: a file is not readable, or a sidecar is missing.
         LogFileGoneError: a file is not there any more.
     """
     for file in checkpoint.files:
-        for actions, sidecars in _read_file(log, file.path):
+        for actions, sidecars in _read_file(log, file.path, files=files):
             yield actions
             for sidecar in sidecars:
-                yield from _read_sidecar(log, sidecar, file.name)
+                yield from _read_sidecar(log, sidecar, file.name, files=files)
 
 
-def _read_sidecar(log: Log, sidecar: Sidecar, manifest: str) -> Iterator[Actions]:
+def _read_sidecar(log: Log, sidecar: Sidecar, manifest: str, *, files: bool) -> Iterator[Actions]:
     name = sidecar_name(sidecar.path)
     if name is None:
         raise CorruptLogError(f"{manifest}: not the path of a sidecar: {sidecar.path!r}")
     try:
-        for actions, _ in _read_file(log, f"{LOG_FOLDER}/{SIDECAR_FOLDER}/{name}"):
+        for actions, _ in _read_file(log, f"{LOG_FOLDER}/{SIDECAR_FOLDER}/{name}", files=files):
             yield actions
     except LogFileGoneError as error:
         if "/" not in sidecar.path:
@@ -250,14 +251,14 @@ def _read_sidecar(log: Log, sidecar: Sidecar, manifest: str) -> Iterator[Actions
         raise CorruptLogError(f"{manifest} names a sidecar that is not there: {sidecar.path}") from error
 
 
-def _read_file(log: Log, path: str) -> Iterator[tuple[Actions, list[Sidecar]]]:
+def _read_file(log: Log, path: str, *, files: bool) -> Iterator[tuple[Actions, list[Sidecar]]]:
     name = path.rsplit("/", 1)[-1]
     if path.endswith(".json"):
         for actions in decode_actions(_chunks(log, path), name):
             yield actions, _take_sidecars(actions, name)
         return
     with _listed(path), log.store.open(path) as source:
-        for actions, rows in _parquet().decode_checkpoint_rows(source, name):
+        for actions, rows in _parquet().decode_checkpoint_rows(source, name, files=files):
             yield actions, [_sidecar(row, name) for row in rows]
 
 

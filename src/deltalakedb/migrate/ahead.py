@@ -13,11 +13,13 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import IO, Any
+from types import TracebackType
+from typing import IO, Any, Self
 
 from ..errors import DeltaLakeDBError
+from ..log.path import LogFile, LogFileKind
 from ..log.segment import LogSegment
 from .feed import Batch, Source, feed
 
@@ -31,47 +33,73 @@ _PIPE_BYTES = 1 << 20
 _RUN = "from deltalakedb.migrate.ahead import main; main()"
 
 
-@contextmanager
-def reading(source: Source) -> Iterator[Iterator[Batch]]:
-    """Yields what `feed` does, from a process of its own where that is faster.
+class Ahead:
+    """The process that reads one log ahead, where the log is large enough for it. A context manager: it ends with that.
 
-    Raises:
-        As `feed`, when a batch is asked for.
+    It is started before it is known what to read, since it takes a third of a second to get ready: in that time, the
+    importer claims the table.
     """
-    if is_large(source.segment) and _processors() > 1:
-        with _process(source) as batches:
-            yield batches
-    else:
-        yield feed(source)
+
+    def __init__(self, files: Iterable[LogFile]) -> None:
+        """`files` are what lies in the log, by which a guess is made whether there will be enough to read."""
+        self._ready = _started() if _size(files) >= LARGE_FROM_BYTES and _processors() > 1 else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._ready is not None:
+            _end(self._ready)
+
+    @contextmanager
+    def reading(self, source: Source) -> Iterator[Iterator[Batch]]:
+        """Yields what `feed` does, from a process of its own where that is faster.
+
+        Raises:
+            As `feed`, when a batch is asked for.
+        """
+        if not is_large(source.segment) or _processors() == 1:
+            yield feed(source)
+            return
+        process, self._ready = self._ready or _started(), None
+        try:
+            yield _received(process, source)
+        finally:
+            _end(process)
 
 
 def is_large(segment: LogSegment) -> bool:
     """Tells whether a log is so large that its import is worth some preparation."""
-    size = sum(commit.size for commit in segment.commits)
-    if segment.checkpoint is not None:
-        size += _PACKED_TIMES * sum(file.size for file in segment.checkpoint.files)
-    return size >= LARGE_FROM_BYTES
+    checkpoint = segment.checkpoint.files if segment.checkpoint is not None else ()
+    return _size((*segment.commits, *checkpoint)) >= LARGE_FROM_BYTES
+
+
+def _size(files: Iterable[LogFile]) -> int:
+    """Returns the bytes of commits and checkpoints, as if all were JSON."""
+    times = {LogFileKind.COMMIT: 1, LogFileKind.CHECKPOINT: _PACKED_TIMES}
+    return sum(times.get(file.kind, 0) * file.size for file in files)
 
 
 def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-@contextmanager
-def _process(source: Source) -> Iterator[Iterator[Batch]]:
+def _started() -> subprocess.Popen[bytes]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-c", _RUN],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=environment,
         process_group=0,  # Ctrl-C is for us alone; we end it
     )
-    try:
-        yield _received(process, source)
-    finally:
-        process.kill()
-        process.communicate()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.communicate()
 
 
 def _received(process: subprocess.Popen[bytes], source: Source) -> Iterator[Batch]:

@@ -27,7 +27,7 @@ from ..log.reader import Log, check_opening, open_log, plan
 from ..log.segment import LogSegment
 from ..log.store import Store, is_uri, open_store
 from ..steps import step
-from .ahead import is_large, reading
+from .ahead import Ahead, is_large
 from .claimed import claimed
 from .feed import Batch, Ending, Read, Source
 from .retrying import persistently
@@ -158,8 +158,20 @@ def import_table(
     _check_text(store.location)
     table_id = check_table_id(table_id or default_table_id(store.location))
     trail = WorkTrail(database, command, table_id, _told(store.location, batch_size, resume, storage_options))
-    with claimed(database, table_id, store.location, trail, resume=resume, check=check) as before:
-        return _Import(database, store, table_id, batch_size, listener, stop, trail).run(before, begun)
+    log = _listed(store)
+    with (
+        Ahead(log.files if log is not None else ()) as ahead,
+        claimed(database, table_id, store.location, trail, resume=resume, check=check) as before,
+    ):
+        return _Import(database, store, table_id, batch_size, listener, stop, trail, ahead, log).run(before, begun)
+
+
+def _listed(store: Store) -> Log | None:
+    """Returns a log on a disk; None where that costs requests, or fails, which is said when the table is claimed."""
+    try:
+        return None if is_uri(store.location) else open_log(store)
+    except DeltaLakeDBError:
+        return None
 
 
 def _told(
@@ -181,6 +193,9 @@ class _Import:
     listener: Listener | None
     stop: Callable[[], bool] | None
     trail: WorkTrail
+    ahead: Ahead
+    log: Log | None
+    """The log as it was listed, for the first attempt."""
     connection: Connection = field(init=False)
     reached: int = 0
     """The watermark that the last attempt began at."""
@@ -225,7 +240,7 @@ class _Import:
             entry = registry.entry_of(self.connection, self.table_id)
         self.reached = 0 if status is None else status.rows_loaded + status.commits_processed
         if entry is None:
-            log = open_log(self.store)
+            log, self.log = self.log or open_log(self.store), None
             entry = self._import(log, status)
         else:
             log = log_to_sync(self.store, entry)
@@ -235,7 +250,7 @@ class _Import:
         segment, skip = self._plan(log, before)
         size, per_transaction = self._sizes(segment)
         told = Told(self.table_id, segment, self.listener)
-        with reading(Source(log, segment, self.table_id, self.database.dialect, size, skip)) as batches:
+        with self.ahead.reading(Source(log, segment, self.table_id, self.database.dialect, size, skip)) as batches:
             last = self._load_all(batches, per_transaction, told)
         assert last.ending is not None
         return self._load_last(last, last.ending, log, segment)

@@ -140,12 +140,18 @@ def _serve(connection: Connection[Any, Any], work: Callable[[Any, Callable[[Any]
         with lock:  # the heart of an import logs beside it
             connection.send((kind, value))
 
+    def told(progress: Any) -> None:
+        try:
+            tell("progress", progress)
+        except OSError as error:
+            raise KeyboardInterrupt from error  # our parent was interrupted, and its signal has not arrived yet
+
     logging.getLogger("deltalakedb").setLevel(level)
     logging.getLogger().addHandler(_ToParent(tell))
     try:
         while True:
             job = connection.recv()
-            tell("result", work(job, lambda progress: tell("progress", progress)))
+            tell("result", work(job, told))
     except (EOFError, BrokenPipeError, KeyboardInterrupt):
         pass
 

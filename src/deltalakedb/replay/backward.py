@@ -15,7 +15,8 @@ from typing import Self
 import msgspec
 
 from ..errors import CorruptLogError
-from ..log.actions import Actions, Add, OtherAction, Remove, keys_of
+from ..log.actions import Actions, Add, OtherAction, Remove
+from ..log.add_columns import AddColumns
 from ..rows import FileLifetime, Files, Rows
 from .ends import Ends
 from .files import check_partition, end, ended, lifetimes, tombstone
@@ -59,7 +60,7 @@ class BackwardReplay:
         try:
             for piece in source.pieces:
                 rows = state.take(piece)
-                rows.files = self._begin(piece.adds, source.version, state)
+                rows.files = self._begin(AddColumns.of(piece.adds), source.version, state)
                 adds += len(rows.files)
                 removes += [self._spooled(remove, source.version) for remove in piece.removes]
                 yield rows
@@ -81,7 +82,7 @@ class BackwardReplay:
         try:
             for piece in pieces:
                 rows = state.take(piece)
-                rows.files = self._begin_at_floor(piece.adds, version)
+                rows.files = self._begin_at_floor(AddColumns.of(piece.adds), version)
                 confirmed += len(piece.adds) - len(rows.files)
                 rows.files.extend(
                     tombstone(remove, version) for remove in piece.removes if not self._ends.ended_at(remove, version)
@@ -107,8 +108,8 @@ class BackwardReplay:
         check_partition(remove)  # now, when it is known which file says it; the row is made later
         return self._ends.spool(remove, version)
 
-    def _begin(self, adds: list[Add], version: int, state: CommitState) -> Files:
-        keys = keys_of(adds)
+    def _begin(self, adds: AddColumns, version: int, state: CommitState) -> Files:
+        keys = adds.keys()
         ends = self._ends.begin(keys, version)
         files = lifetimes(adds, keys, version)
         if not ends:
@@ -119,9 +120,9 @@ class BackwardReplay:
             state.duplicate("add", adds[at])
         return Files(file for at, file in enumerate(files) if at not in twice) if twice else files
 
-    def _begin_at_floor(self, adds: list[Add], version: int) -> Files:
+    def _begin_at_floor(self, adds: AddColumns, version: int) -> Files:
         """Returns the rows of a checkpoint's files, without those that the floor's own commit has made."""
-        keys = keys_of(adds)
+        keys = adds.keys()
         files = lifetimes(adds, keys, version)
         if self._ends.begin_if_new(keys, version):
             return files  # nearly always: a checkpoint is large, and what came after it is small

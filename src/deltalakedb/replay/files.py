@@ -22,6 +22,7 @@ from ..log.actions import (
     optional_text,
     plain_text,
 )
+from ..log.add_columns import AddColumns
 from ..rows import FileLifetime, Files
 from .ends import End
 
@@ -82,34 +83,32 @@ def _partition(partition_values: bytes) -> tuple[str, int | None]:
 _NO_PARTITION = (b"", b"null", b"{}")
 
 
-def lifetimes(adds: Sequence[Add], keys: Sequence[bytes], version: int) -> Files:
+def lifetimes(adds: AddColumns, keys: Sequence[bytes], version: int) -> Files:
     """Returns the rows of files added at `version`, which nothing ends; raises msgspec.MsgspecError as `_partition`.
 
     Column by column: importing a million files spends a good part of its time here.
     """
     count = len(adds)
-    partitions = [_partition(bytes(add.partition_values)) for add in adds]
-    stats = [add.stats for add in adds]
-    vectors = [add.deletion_vector for add in adds]
-    vector_ids = _optional(vectors, deletion_vector_id)
+    partitions = [_partition(bytes(values)) for values in adds.partition_values]
+    vector_ids = _optional(adds.deletion_vector, deletion_vector_id)
     return Files.of_columns(
-        [add.path for add in adds],
+        adds.path,
         [version] * count,
         [None] * count,
-        [add.size for add in adds],
-        [add.modification_time for add in adds],
-        [add.data_change for add in adds],
-        _numbers_of_records(stats),
-        [add.base_row_id for add in adds],
-        [add.default_row_commit_version for add in adds],
-        [add.clustering_provider for add in adds],
+        adds.size,
+        adds.modification_time,
+        adds.data_change,
+        _numbers_of_records(adds.stats),
+        adds.base_row_id,
+        adds.default_row_commit_version,
+        adds.clustering_provider,
         [None] * count,
         [values for values, _ in partitions],
-        stats,
-        [None if of is None else optional_text(raw) for of, raw in zip(vector_ids, vectors, strict=True)],
+        adds.stats,
+        [None if of is None else optional_text(raw) for of, raw in zip(vector_ids, adds.deletion_vector, strict=True)],
         vector_ids,
-        _optional([add.tags for add in adds], optional_text),
-        [None if add.extra is None else plain_text(add.extra) for add in adds],
+        _optional(adds.tags, optional_text),
+        [None if extra is None else plain_text(extra) for extra in adds.extra],
         [None] * count,
         key_hashes(keys),
         [key for _, key in partitions],
@@ -132,7 +131,7 @@ def _numbers_of_records(stats: list[str | None]) -> list[int | None]:
 
 def lifetime(add: Add, key: bytes, version: int) -> FileLifetime:
     """Returns the row of a file added at `version`, which nothing ends."""
-    return lifetimes((add,), (key,), version)[0]
+    return lifetimes(AddColumns.of((add,)), (key,), version)[0]
 
 
 def end(files: Files, ends: Mapping[int, End]) -> None:

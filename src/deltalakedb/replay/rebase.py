@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from ..log.actions import Add, Remove, deletion_vector_id, file_key, keys_of
+from ..log.actions import Add, Remove, deletion_vector_id, file_key, key_of
+from ..log.add_columns import AddColumns
 from ..rows import FileLifetime
 from .files import key_hash, lifetimes, removed, tombstone
 from .forward import FileKey, FindLive, ForwardReplay, Step, chunks
@@ -53,11 +54,11 @@ class RebaseReplay:
     def add(self, adds: Iterable[Add]) -> Iterator[Step]:
         """Yields what files of the checkpoint change; the caller writes each step before it asks for the next."""
         for chunk in chunks(adds):
-            told = dict(zip(keys_of(chunk), chunk, strict=True))
+            told = dict(zip(map(key_of, chunk), chunk, strict=True))
             new = {key: add for key, add in told.items() if key not in self._own_added and key not in self._seen}
             self._confirmed += len(told.keys() & self._own_added)
             self._seen.update(new)
-            rows = lifetimes(list(new.values()), list(new), self._version)
+            rows = lifetimes(AddColumns.of(list(new.values())), list(new), self._version)
             live = self._find_live({row.key_hash for row in rows})
             step = Step()
             for row in rows:
