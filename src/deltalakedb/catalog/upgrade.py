@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version as package_version
 
-from sqlalchemy import Connection, func, insert, inspect, select, text, update
+from sqlalchemy import Connection, insert, inspect, select, text, update
 from sqlalchemy.schema import CreateSchema
 
 from ..errors import SchemaVersionError
@@ -68,9 +68,13 @@ def version_of(connection: Connection) -> int | None:
     return connection.execute(select(schema_version.c.version)).scalar()
 
 
+# Reading pg_class makes a session see what others have made since it last looked; `to_regclass` alone does not.
+_PRESENT = text("SELECT 1 FROM pg_catalog.pg_class WHERE oid = to_regclass(:name)")
+
+
 def _is_there(connection: Connection) -> bool:
     if connection.dialect.name == "postgresql":  # every reader asks: SQLAlchemy's own way takes 1 ms
-        return connection.scalar(select(func.to_regclass(schema_version.name))) is not None
+        return connection.scalar(_PRESENT, {"name": schema_version.name}) is not None
     return inspect(connection).has_table(schema_version.name)
 
 
