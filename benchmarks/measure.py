@@ -46,6 +46,7 @@ def in_turn(contenders: Sequence[Contender], runs: int) -> Mapping[str, list[Run
     for round_number in range(runs + 1):
         for contender in contenders:
             contender.before()
+            os.sync()  # what the one before has left for the disk would be written at this one's expense
             run = run_once(contender.command, contender.path)
             if round_number:
                 results[contender.name].append(run)

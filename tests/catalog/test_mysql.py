@@ -11,7 +11,7 @@ from sqlalchemy import Connection, inspect, text
 from deltalakedb.catalog import registry
 from deltalakedb.catalog.database import Database
 from deltalakedb.catalog.dialects import mysql, mysql_driver
-from deltalakedb.catalog.dialects.base import columns_of
+from deltalakedb.catalog.dialects.base import Packed, columns_of
 from deltalakedb.catalog.dialects.load_format import insert_values, text_rows
 from deltalakedb.catalog.options import DatabaseOptions
 from deltalakedb.catalog.schema import delta_files, schema
@@ -119,6 +119,12 @@ def test_a_value_that_does_not_fit_fails_and_is_not_cut(database: Database, with
         assert dump(url)["delta_files"] == []
 
 
+def test_bytes_that_are_no_text_are_refused(database: Database):
+    bad = Packed("t", ("path", "partition_values", "key_hash"), b"good\t{}\t1\n\xff\xfe\t{}\t2\n")
+    with pytest.raises(CatalogError, match="Incorrect string value"), database.transaction() as connection:
+        database.dialect.load(connection, delta_files, [bad])
+
+
 def test_an_import_is_the_same_without_local_loads(
     database: Database, log: LogBuilder, without_local: str, tmp_path: Path
 ):
@@ -151,7 +157,7 @@ def test_the_server_gets_no_file_that_it_asks_for(database: Database, tmp_path: 
     secret = tmp_path / "secret"
     secret.write_text("hush\n")
     with database.writing() as connection, connection.begin():
-        connection.exec_driver_sql("CREATE TEMPORARY TABLE stolen (line TEXT)")
+        connection.exec_driver_sql("CREATE TEMPORARY TABLE stolen (line VARCHAR(99) PRIMARY KEY)")
         with pytest.raises(PermissionError, match="asked for a file"):
             connection.exec_driver_sql(f"LOAD DATA LOCAL INFILE '{secret}' INTO TABLE stolen")
 
@@ -202,7 +208,12 @@ def test_every_text_is_compared_letter_by_letter_and_holds_more_than_64_kib(data
 def test_every_table_has_a_key_to_replicate_by(database: Database):
     with database.writing() as connection, connection.begin():
         keys = {name: inspect(connection).get_pk_constraint(name)["constrained_columns"] for name in schema.tables}
+        hidden = "SELECT table_name FROM information_schema.columns WHERE column_name = 'place' AND extra LIKE '%INV%'"
+        numbered = connection.execute(text(f"{hidden} AND table_schema = database()")).scalars().all()
+        if "MariaDB" in connection.execute(text("SELECT version()")).scalar():
+            assert connection.execute(text("SELECT @@innodb_force_primary_key")).scalar() == 1  # for the whole suite
     assert [name for name, columns in keys.items() if not columns] == []
+    assert sorted(numbered) == ["delta_cdc_files", "delta_files", "delta_ranges"]
 
 
 def test_live_and_ended_files_are_found_by_an_index(database: Database):

@@ -111,7 +111,7 @@ def test_an_older_schema_is_upgraded_in_place_by_a_writer(made: str, monkeypatch
 
 def test_an_upgrade_that_fails_changes_nothing_or_can_be_repeated(made: str, monkeypatch: pytest.MonkeyPatch):
     def half(connection: Connection) -> None:
-        connection.execute(text("CREATE TABLE IF NOT EXISTS half_done (x INTEGER)"))
+        connection.execute(text("CREATE TABLE IF NOT EXISTS half_done (x INTEGER PRIMARY KEY)"))
 
     def fail(connection: Connection) -> None:
         connection.execute(text("SELECT no_such_column FROM delta_tables"))
@@ -160,7 +160,9 @@ def test_making_the_tables_is_begun_again_where_a_crash_left_some(mysql_url: str
 
 @pytest.mark.parametrize("name", ["delta_files", "migration_status"])
 def test_foreign_tables_of_our_names_are_left_alone(database_url: str, name: str):
-    execute(database_url, f"CREATE TABLE {name} (mine TEXT)", f"INSERT INTO {name} VALUES ('precious')")
+    execute(
+        database_url, f"CREATE TABLE {name} (mine VARCHAR(9) PRIMARY KEY)", f"INSERT INTO {name} VALUES ('precious')"
+    )
     reader, writer = open_both(database_url)
     assert "There is no catalog" in reader.message
     assert type(writer) is SchemaVersionError
@@ -170,12 +172,12 @@ def test_foreign_tables_of_our_names_are_left_alone(database_url: str, name: str
 
 
 def test_foreign_tables_of_other_names_are_no_hindrance(database_url: str):
-    execute(database_url, "CREATE TABLE orders (id INTEGER)", "INSERT INTO orders VALUES (1)")
+    execute(database_url, "CREATE TABLE orders (id INTEGER PRIMARY KEY)", "INSERT INTO orders VALUES (1)")
     assert open_both(database_url)[1] is None
     assert tables(database_url) >= {"orders", *SQL_TABLES}
 
 
-@pytest.mark.parametrize("columns", ["version INTEGER", "something TEXT"])
+@pytest.mark.parametrize("columns", ["version INTEGER PRIMARY KEY", "something INTEGER PRIMARY KEY"])
 def test_a_foreign_table_with_the_name_of_the_version_is_an_error(database_url: str, columns: str):
     execute(database_url, f"CREATE TABLE deltalakedb_schema ({columns})")
     assert all(isinstance(error, CatalogError) for error in open_both(database_url))

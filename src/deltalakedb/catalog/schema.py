@@ -13,7 +13,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    Connection,
     ForeignKey,
     Identity,
     Index,
@@ -21,9 +20,10 @@ from sqlalchemy import (
     MetaData,
     PrimaryKeyConstraint,
     Table,
-    event,
 )
 from sqlalchemy.engine import Dialect as DatabaseDialect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.schema import CreateTable
 
 from .column_types import Json, Text, Time, key_text, letters
 
@@ -340,15 +340,21 @@ migration_events = Table(
 Index("migration_events_by_table", migration_events.c.table_id, migration_events.c.event_id)
 
 
-def _number_rows(table: Table, connection: Connection, **_: Any) -> None:
-    """MySQL keeps rows in the order of a key, and replicates by it: where there is none of ours, rows are numbered."""
-    if connection.dialect.name == "mysql":
-        number = "place BIGINT NOT NULL AUTO_INCREMENT INVISIBLE PRIMARY KEY"
-        connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {number}")
+_KEYLESS = frozenset({delta_files, delta_cdc_files, delta_ranges})
 
 
-for _keyless in (delta_files, delta_cdc_files, delta_ranges):
-    event.listen(_keyless, "after_create", _number_rows)
+@compiles(CreateTable, "mysql")
+def _create_table(create: CreateTable, compiler: Any, **options: Any) -> str:
+    """MySQL keeps rows in the order of a key, and replicates by it: where there is none of ours, rows are numbered.
+
+    At once, not by a change afterwards: servers that demand a key (`sql_require_primary_key`) demand it then.
+    """
+    spelled: str = compiler.visit_create_table(create, **options)
+    if create.element not in _KEYLESS:
+        return spelled
+    head, end, rest = spelled.rpartition("\n)")
+    return f"{head},\n\tplace BIGINT NOT NULL AUTO_INCREMENT INVISIBLE PRIMARY KEY{end}{rest}"
+
 
 INDEX_TABLES = (delta_ranges, delta_indexes, delta_partitions)
 """What finds files; it can be made again from the rows of `delta_files`."""

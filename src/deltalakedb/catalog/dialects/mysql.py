@@ -64,7 +64,7 @@ class MySQLDialect(Dialect):
     name = "mysql"
     extra = "mysql"
     bytes_per_row = 260
-    rows_per_second = 40_000
+    rows_per_second = 60_000
     large_batch = 10_000
 
     def engine(self, url: URL, options: DatabaseOptions, *, read_only: bool) -> Engine:
