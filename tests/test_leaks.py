@@ -1,11 +1,14 @@
 """The hunt for passwords finds each that gets out, whichever way."""
 
+from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
+import pymysql
 import pytest
 
-from tests.support import leaks
+from tests.support import leaks, mariadb
 
 ROOT = Path(__file__).parents[1]
 
@@ -120,7 +123,21 @@ def test_rows_are_looked_into(postgresql_url: str):
         connection.execute('DELETE FROM "a b"."c%d"')
 
 
-def test_the_servers_ask_for_the_password(postgresql_url: str):
+def test_rows_of_mariadb_are_looked_into(mysql_url: str):
+    with closing(mariadb.connect(mysql_url)) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE `a b` (x INT PRIMARY KEY, y LONGTEXT)")
+        cursor.execute("CREATE VIEW everything AS SELECT * FROM `a b`")
+        cursor.execute("INSERT INTO `a b` VALUES (1, NULL), (2, %s), (3, 'clean')", [f'{{"url": "{leaks.QUOTED}"}}'])
+        leaks.look_into_mysql(cursor, urlsplit(mysql_url).path[1:])
+        (found,) = leaks.finds()
+        assert "a row of a b" in found
+        cursor.execute("DELETE FROM `a b`")
+
+
+def test_the_servers_ask_for_the_password(postgresql_url: str, mysql_url: str):
     assert leaks.QUOTED in postgresql_url
+    assert leaks.QUOTED in mysql_url
     with pytest.raises(psycopg.OperationalError, match="password"):
         psycopg.connect(postgresql_url.replace(leaks.QUOTED, "wrong"))
+    with pytest.raises(pymysql.OperationalError, match="Access denied"):
+        mariadb.connect(mysql_url.replace(leaks.QUOTED, "wrong"))

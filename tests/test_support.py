@@ -45,7 +45,7 @@ def test_a_database_is_empty_and_takes_tables(database_url: str):
     engine = sa.create_engine(driver_url(database_url), poolclass=sa.NullPool)
     assert sa.inspect(engine).get_table_names() == []
     with engine.begin() as connection:
-        connection.execute(sa.text("CREATE TABLE t (id INTEGER)"))
+        connection.execute(sa.text("CREATE TABLE t (id INTEGER PRIMARY KEY)"))
         connection.execute(sa.text("INSERT INTO t VALUES (1)"))
     with engine.connect() as connection:
         assert connection.execute(sa.text("SELECT id FROM t")).scalar_one() == 1
@@ -55,7 +55,7 @@ def test_a_database_is_empty_and_takes_tables(database_url: str):
 def test_databases_are_not_shared(postgresql_url: str, _: int):
     engine = sa.create_engine(postgresql_url)
     with engine.begin() as connection:
-        connection.execute(sa.text("CREATE TABLE t (id INTEGER)"))  # fails if the other run's table is there
+        connection.execute(sa.text("CREATE TABLE t (id INTEGER PRIMARY KEY)"))  # fails if the other run left its own
     engine.dispose()
 
 

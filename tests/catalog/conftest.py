@@ -1,11 +1,11 @@
-"""Servers of PostgreSQL as admins set them up; each worker has its own, started by the first test that asks."""
+"""Servers as admins set them up; each worker has its own, started by the first test that asks."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 
-from tests.support import postgres_admin
+from tests.support import mariadb, postgres_admin
 from tests.support.databases import ServerUnavailableError
 from tests.support.postgres_admin import Server
 
@@ -44,3 +44,14 @@ def bouncer(tls_server: Server) -> Iterator[int]:
         except ServerUnavailableError as error:
             pytest.skip(str(error))
         yield port
+
+
+@pytest.fixture(scope="session")
+def tls_mysql() -> Iterator[mariadb.TlsMySQL]:
+    """A server of MariaDB that lets nobody in without TLS."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(mariadb.tls_mysql())
+        except ServerUnavailableError as error:
+            pytest.skip(str(error))
+        yield server

@@ -26,6 +26,7 @@ from deltalakedb.errors import (
 )
 from deltalakedb.migrate.importer import import_table
 from deltalakedb.rows import FileLifetime
+from tests.support import leaks
 from tests.support.catalogs import dump
 from tests.support.logs import LogBuilder, add, metadata, protocol, remove, txn
 from tests.support.mariadb import connect as connect_mysql
@@ -293,12 +294,13 @@ def test_a_user_that_may_only_read_is_denied(mysql_server: str, mysql_url: str):
     with closing(connect_mysql(mysql_server)) as admin, admin.cursor() as cursor:
         cursor.execute(f"CREATE USER u_{name[-8:]} IDENTIFIED BY 'hush'")
         cursor.execute(f"GRANT SELECT ON {name}.* TO u_{name[-8:]}")
-        with closing(Database(mysql_url.replace("root@", f"u_{name[-8:]}:hush@"))) as reader:
+        stranger_url = mysql_url.replace(f"root:{leaks.QUOTED}@", f"u_{name[-8:]}:wrong@")
+        with closing(Database(stranger_url.replace(":wrong@", ":hush@"))) as reader:
             with reader.reading() as connection:
                 assert connection.execute(text("SELECT count(*) FROM lake_tables")).scalar() == 0
             with pytest.raises(PermissionDeniedError, match="Permission denied"), reader.transaction() as connection:
                 connection.execute(text("DELETE FROM migration_status"))
-        with closing(Database(mysql_url.replace("root@", f"u_{name[-8:]}:wrong@"))) as stranger:
+        with closing(Database(stranger_url)) as stranger:
             with pytest.raises(DatabaseConnectionError, match=r"Database connection failed.*Access denied") as raised:
                 stranger.has_catalog()
             assert "wrong" not in raised.value.message

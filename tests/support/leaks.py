@@ -83,6 +83,29 @@ def look_into_postgres(url: str) -> None:
             look(f"a row of {table}", row)
 
 
+_TEXTS_OF_TABLES = """
+SELECT table_name, GROUP_CONCAT(CONCAT('CONVERT(`', column_name, '` USING utf8mb4)'))
+FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name)
+WHERE table_schema = %s AND table_type = 'BASE TABLE' GROUP BY table_name
+"""
+
+
+def look_into_mysql(cursor: Any, database: str) -> None:
+    """Looks into every row of every table of a database of MySQL or MariaDB.
+
+    Args:
+        cursor: of an administrator, with no transaction begun.
+        database: its name.
+    """
+    cursor.execute("SET SESSION group_concat_max_len = 1000000")
+    cursor.execute(_TEXTS_OF_TABLES, [database])
+    wanted = " OR ".join(f"row_text LIKE '%{hunted}%'" for hunted in _HUNTED)
+    for table, columns in cursor.fetchall():
+        cursor.execute(f"SELECT CONCAT_WS(' ', {columns}) AS row_text FROM `{database}`.`{table}` HAVING {wanted}")
+        for (row,) in cursor.fetchall():
+            look(f"a row of {table}", row)
+
+
 class Hunt:
     """What makes pytest look."""
 

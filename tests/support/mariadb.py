@@ -1,6 +1,8 @@
 """A server of MariaDB to test with, from Debian's `mariadb-server-core`.
 
     mysql_server() ─▶ URL of a server ─▶ fresh_mysql(url) ─▶ URL of an empty database
+    mortal_mysql() ─▶ a server that a test may stop, crash and start again
+    tls_mysql()    ─▶ a server that lets nobody in without TLS
 
 `$DELTALAKEDB_TEST_MYSQL_URL` names another one, of MariaDB or MySQL; its user must be allowed to create databases.
 """
@@ -13,18 +15,23 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import pymysql
 
-from tests.support.databases import ServerUnavailableError
+from tests.support import leaks
+from tests.support.authority import Authority, authority_in
+from tests.support.databases import ServerUnavailableError, on_database
+from tests.support.ports import free_port
 
 VARIABLE = "DELTALAKEDB_TEST_MYSQL_URL"
 
-# A crash of the server may cost the test databases: nobody needs them afterwards.
+# A crash of the machine may cost the test databases: nobody needs them afterwards.
 FAST = (
-    "--innodb-flush-log-at-trx-commit=0",
+    "--innodb-flush-log-at-trx-commit=2",
     "--innodb-doublewrite=0",
     "--innodb-flush-method=nosync",
     "--innodb-log-file-size=64M",
@@ -34,7 +41,65 @@ FAST = (
     "--skip-log-bin",
     "--innodb-force-primary-key=1",  # as managed servers demand, whose sql_require_primary_key is MySQL's
 )
-_STARTS_SECONDS = 60
+_SECONDS = 60
+
+
+@dataclass
+class MySQL:
+    """A server that was started here, at a Unix socket.
+
+    Attributes:
+        folder: where its files are.
+        options: of `mariadbd`.
+        url: where it is.
+    """
+
+    folder: Path
+    options: Sequence[str]
+    url: str = field(init=False)
+    _process: "subprocess.Popen[bytes] | None" = None
+
+    def __post_init__(self) -> None:
+        self.url = f"mysql://root:{leaks.QUOTED}@localhost/mysql?unix_socket={self.socket}"
+
+    @property
+    def socket(self) -> str:
+        """The path of its Unix socket."""
+        return str(self.folder / "socket")
+
+    def start(self) -> None:
+        """Starts it, and waits until it lets clients in."""
+        files = (f"--socket={self.socket}", f"--pid-file={self.folder / 'pid'}", f"--tmpdir={self.folder}")
+        command = [_program("mariadbd"), *_common(self.folder), *files, *self.options]
+        quiet: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, **quiet)
+        deadline = time.monotonic() + _SECONDS
+        while self._process.poll() is None and time.monotonic() < deadline:
+            if Path(self.socket).exists():  # made when it takes connections
+                return
+            time.sleep(0.02)
+        self.crash()
+        raise ServerUnavailableError(f"no MariaDB server: {self._log.read_text()[-500:]}")
+
+    def stop(self) -> None:
+        """Shuts it down as an administrator does: everything is written."""
+        self._end("terminate")
+
+    def crash(self) -> None:
+        """Ends it at once; what was not written to its log is lost."""
+        self._end("kill")
+
+    def _end(self, how: str) -> None:
+        if self._process is not None:
+            getattr(self._process, how)()
+            self._process.wait(_SECONDS)
+            self._process = None
+        Path(self.socket).unlink(missing_ok=True)
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / "log"
 
 
 @contextmanager
@@ -51,26 +116,64 @@ def mysql_server(options: Sequence[str] = FAST, *, in_memory: bool = True) -> It
     if given := os.environ.get(VARIABLE):
         yield given
         return
-    folder = Path(tempfile.mkdtemp(prefix="my-", dir=_in_memory() if in_memory else None)).resolve()
-    try:
-        process = _start(folder, options)
-        try:
-            yield f"mysql://root@localhost/mysql?unix_socket={folder / 'socket'}"
-        finally:
-            process.kill()  # nobody needs what it might still write
-            process.wait()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with mortal_mysql(options, in_memory=in_memory) as server:
+        yield server.url
+
+
+@contextmanager
+def mortal_mysql(options: Sequence[str] = FAST, *, in_memory: bool = True) -> Iterator[MySQL]:
+    """Runs a server that the test may stop and start, at a Unix socket alone.
+
+    Raises:
+        ServerUnavailableError: MariaDB is not installed or does not run on this machine.
+    """
+    with _folder(in_memory=in_memory) as folder, _running(folder, ["--skip-networking", *options]) as server:
+        yield server
+
+
+@dataclass(frozen=True)
+class TlsMySQL:
+    """A running server at `localhost`, with TLS only.
+
+    Attributes:
+        admin: the URL of its administrator, at a Unix socket.
+        port: where everybody else finds it.
+        authority: who has signed its certificate.
+    """
+
+    admin: str
+    port: int
+    authority: Authority
+
+    def url(self, user: str, database: str, **options: object) -> str:
+        """A URL as people write it; `user` may have a password behind it."""
+        query = urlencode({name: str(value) for name, value in options.items()})
+        return f"mysql://{user}@localhost:{self.port}/{database}?{query}"
+
+
+@contextmanager
+def tls_mysql() -> Iterator[TlsMySQL]:
+    """Runs a server that lets nobody in without TLS, with a certificate of a private authority.
+
+    Raises:
+        ServerUnavailableError: MariaDB is not installed or does not run on this machine.
+    """
+    with _folder() as folder:
+        ours, port = authority_in(folder), free_port()
+        files = (f"--ssl-ca={ours.root}", f"--ssl-cert={ours.server_cert}", f"--ssl-key={ours.server_key}")
+        network = (f"--port={port}", "--bind-address=localhost", "--skip-name-resolve")
+        with _running(folder, ["--require-secure-transport=1", *files, *network, *FAST]) as server:
+            yield TlsMySQL(server.url, port, ours)
 
 
 @contextmanager
 def fresh_mysql(server_url: str) -> Iterator[str]:
-    """Gives the URL of a new, empty database, which is dropped at the end, whoever is still connected."""
+    """Gives the URL of a new, empty database, which is looked into and dropped at the end, whoever is connected."""
     name = f"test_{uuid.uuid4().hex}"
     with closing(connect(server_url)) as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE {name}")
     try:
-        yield urlsplit(server_url)._replace(path=f"/{name}").geturl()
+        yield on_database(server_url, name)
     finally:
         with closing(connect(server_url)) as connection, connection.cursor() as cursor:
             # An open transaction would keep the tables; who reads them must not be waited for.
@@ -78,6 +181,7 @@ def fresh_mysql(server_url: str) -> Iterator[str]:
             for (process,) in cursor.fetchall():
                 with suppress(pymysql.Error):
                     cursor.execute(f"KILL {process}")
+            leaks.look_into_mysql(cursor, name)
             cursor.execute(f"DROP DATABASE {name}")
 
 
@@ -96,42 +200,51 @@ def connect(url: str) -> pymysql.Connection:
     )
 
 
+@contextmanager
+def _folder(*, in_memory: bool = True) -> Iterator[Path]:
+    # Not pytest's own folder: the path of a Unix socket may have about 100 bytes, and pytest's are long.
+    folder = Path(tempfile.mkdtemp(prefix="my-", dir=_in_memory() if in_memory else None)).resolve()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _in_memory() -> str | None:
     """A folder in memory, if there is one with room: making a table waits for the disk six times elsewhere."""
     shared = Path("/dev/shm")
     return str(shared) if shared.is_dir() and shutil.disk_usage(shared).free > 4 << 30 else None
 
 
-def _start(folder: Path, options: Sequence[str]) -> subprocess.Popen:
-    data, log = folder / "data", folder / "log"
-    common = ("--no-defaults", f"--datadir={data}", *(["--user=root"] if os.geteuid() == 0 else []))
-    path = f"{os.environ['PATH']}:/usr/sbin"
-    install, server = shutil.which("mariadb-install-db", path=path), shutil.which("mariadbd", path=path)
-    if install is None or server is None:
+@contextmanager
+def _running(folder: Path, options: Sequence[str]) -> Iterator[MySQL]:
+    """Makes the files of a server and runs it; its administrator has a password."""
+    method = ("--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve")
+    made = subprocess.run(
+        [_program("mariadb-install-db"), *_common(folder), *method],
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "TMPDIR": str(folder)},  # two that are made at once share temporary tables elsewhere
+        check=False,
+    )
+    if made.returncode:
+        raise ServerUnavailableError(f"no MariaDB server: {made.stderr.decode()[-500:]}")
+    server = MySQL(folder, options)
+    server.start()
+    try:
+        with closing(connect(server.url.replace(f":{leaks.QUOTED}@", "@"))) as admin, admin.cursor() as cursor:
+            cursor.execute("ALTER USER root@localhost IDENTIFIED BY %s", [leaks.PASSWORD])
+        yield server
+    finally:
+        server.crash()  # nobody needs what it might still write
+
+
+def _common(folder: Path) -> list[str]:
+    return ["--no-defaults", f"--datadir={folder / 'data'}", *(["--user=root"] if os.geteuid() == 0 else [])]
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
+    if found is None:
         raise ServerUnavailableError("no MariaDB server: install mariadb-server-core, or set " + VARIABLE)
-    with log.open("wb") as output:
-        made = subprocess.run(
-            [install, *common, "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"],
-            stdout=output,
-            stderr=output,
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, "TMPDIR": str(folder)},  # two that are made at once share temporary tables elsewhere
-            check=False,
-        )
-        if made.returncode:
-            raise ServerUnavailableError(f"no MariaDB server: {log.read_text()[-500:]}")
-        files = (f"--socket={folder / 'socket'}", f"--pid-file={folder / 'pid'}", f"--tmpdir={folder}")
-        process = subprocess.Popen(
-            [server, *common, *files, "--skip-networking", *options],
-            stdout=output,
-            stderr=output,
-            stdin=subprocess.DEVNULL,
-        )
-    deadline = time.monotonic() + _STARTS_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        if (folder / "socket").exists():  # made when it takes connections
-            return process
-        time.sleep(0.02)
-    process.kill()
-    process.wait()
-    raise ServerUnavailableError(f"no MariaDB server: {log.read_text()[-500:]}")
+    return found

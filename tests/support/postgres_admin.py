@@ -11,7 +11,6 @@ from the folder that `$DELTALAKEDB_TEST_POSTGRES_BIN` names. They never run as r
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -23,10 +22,11 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import psycopg
-import trustme
 
 from tests.support import leaks
+from tests.support.authority import Authority, authority_in
 from tests.support.databases import FAST, ServerUnavailableError
+from tests.support.ports import free_port
 
 BIN_VARIABLE = "DELTALAKEDB_TEST_POSTGRES_BIN"
 
@@ -37,24 +37,6 @@ hostssl replication all         all         password
 hostssl all         certified   all         cert
 hostssl all         all         all         password
 """
-
-
-@dataclass(frozen=True)
-class Authority:
-    """A private certificate authority, and what it has signed.
-
-    Attributes:
-        root: its certificate.
-        stranger: the certificate of another one, which has signed nothing.
-        client_cert, client_key: of the role `certified`.
-        locked_key: the same key behind the password `leaks.PASSWORD`.
-    """
-
-    root: Path
-    stranger: Path
-    client_cert: Path
-    client_key: Path
-    locked_key: Path
 
 
 @dataclass(frozen=True)
@@ -97,7 +79,7 @@ def server() -> Iterator[Server]:
     """
     programs = _programs()
     with _folder() as folder:
-        authority = _authority(folder)
+        authority = authority_in(folder)
         secret = folder / "pgpass"
         secret.write_text(leaks.PASSWORD)
         _own(folder)
@@ -130,7 +112,7 @@ def bouncer(of: Server, pool_size: int = 3) -> Iterator[int]:
     if program is None:
         raise ServerUnavailableError("no PgBouncer: install Debian's package pgbouncer")
     with _folder() as folder:
-        port = _free_port()
+        port = free_port()
         (folder / "users").write_text(f'"postgres" "{leaks.PASSWORD}"\n')
         (folder / "ini").write_text(f"""
 [databases]
@@ -211,14 +193,14 @@ def _run(*command: object) -> None:
 
 @contextmanager
 def _running(programs: Path, folder: Path, data: str, authority: Authority) -> Iterator[Server]:
-    made = Server(programs, folder, _free_port(), authority)
+    made = Server(programs, folder, free_port(), authority)
     settings = {
         "port": made.port,
         "listen_addresses": "localhost",
         "unix_socket_directories": folder,
         "ssl": "on",
-        "ssl_cert_file": folder / "server.pem",
-        "ssl_key_file": folder / "server.key",
+        "ssl_cert_file": authority.server_cert,
+        "ssl_key_file": authority.server_key,
         "ssl_ca_file": authority.root,
         **{name: value.strip("'") for name, value in FAST.items()},
     }
@@ -241,36 +223,3 @@ def _until_it_answers(url: str, process: subprocess.Popen[bytes]) -> None:
             return
         time.sleep(0.05)
     raise ServerUnavailableError("a server did not start")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
-
-
-# ---- certificates
-
-
-def _authority(folder: Path) -> Authority:
-    from cryptography.hazmat.primitives import serialization as forms
-
-    authority = trustme.CA()
-    of_server, of_client = authority.issue_cert("localhost"), authority.issue_cert(common_name="certified")
-    names = ("root.pem", "stranger.pem", "client.pem", "client.key", "locked.key")
-    made = Authority(*(folder / name for name in names))
-    authority.cert_pem.write_to_path(made.root)
-    trustme.CA().cert_pem.write_to_path(made.stranger)
-    of_server.cert_chain_pems[0].write_to_path(folder / "server.pem")
-    of_client.cert_chain_pems[0].write_to_path(made.client_cert)
-    key = of_client.private_key_pem.bytes()
-    locked = forms.load_pem_private_key(key, None).private_bytes(
-        forms.Encoding.PEM, forms.PrivateFormat.PKCS8, forms.BestAvailableEncryption(leaks.PASSWORD.encode())
-    )
-    for path, content in (
-        (folder / "server.key", of_server.private_key_pem.bytes()),
-        (made.client_key, key),
-        (made.locked_key, locked),
-    ):
-        path.write_bytes(content)
-        path.chmod(0o600)
-    return made

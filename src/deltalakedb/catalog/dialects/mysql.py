@@ -179,16 +179,28 @@ def _session(connection: Any, options: DatabaseOptions) -> list[str]:
     return settings
 
 
+_HINT = "Check the URL, the password and that the server runs."
+_CERTIFICATES = (
+    "The URL's ssl_ca=… names the server's authority; ssl_mode=VERIFY_CA trusts it under any host name, "
+    "ssl_mode=REQUIRED without ssl_ca whoever it is."
+)
+_DENIED = (
+    "Check the URL and the password. The server may also demand TLS (ssl_mode=REQUIRED), "
+    "or a certificate of your own (ssl_cert=…, ssl_key=…)."
+)
+_MAY_WANT_TLS = (1045, 3159)  # MariaDB denies access where MySQL says that it wants TLS
+
 _PASSING = (1040, 1053, 1927)  # no connection is left, the server shuts down, the connection was killed
 
 
 def _ours(code: int, text: str, where: str) -> DeltaLakeDBError:
     lost = code == 0 or _FIRST_OF_CLIENT <= code <= _LAST_OF_CLIENT
     if lost or code in _NO_CONNECTION:
+        untrusted = "certificate verify failed" in text
         return DatabaseConnectionError(
             f"Database connection failed: {where} ({text})",
-            "Check the URL, the password and that the server runs.",
-            transient=lost or code in _PASSING,
+            _CERTIFICATES if untrusted else _DENIED if code in _MAY_WANT_TLS else _HINT,
+            transient=not untrusted and (lost or code in _PASSING),
         )
     if code in _DISK_FULL or re.search(r"\b(errno|Errcode|error):? ?28\b", text):
         return DiskFullError(f"Disk space exhausted: {where} ({text})", "Free some space, then go on with --resume.")
