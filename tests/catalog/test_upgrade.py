@@ -276,3 +276,14 @@ def test_a_newer_catalog_is_left_untouched(made: str):
     before = dump(made), tables(made)
     open_both(made)
     assert (dump(made), tables(made)) == before
+
+
+def test_a_session_sees_tables_that_another_one_makes_meanwhile(postgresql_url: str):
+    mine, others = Database(postgresql_url), Database(postgresql_url)
+    with mine._writer.connect() as connection, connection.begin():
+        assert upgrade.version_of(connection) is None
+        with others.writing():
+            pass
+        assert upgrade.version_of(connection) == SCHEMA_VERSION
+    for database in (mine, others):
+        database.close()
