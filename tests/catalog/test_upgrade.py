@@ -1,3 +1,5 @@
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -278,12 +280,21 @@ def test_a_newer_catalog_is_left_untouched(made: str):
     assert (dump(made), tables(made)) == before
 
 
-def test_a_session_sees_tables_that_another_one_makes_meanwhile(postgresql_url: str):
-    mine, others = Database(postgresql_url), Database(postgresql_url)
-    with mine._writer.connect() as connection, connection.begin():
-        assert upgrade.version_of(connection) is None
-        with others.writing():
-            pass
-        assert upgrade.version_of(connection) == SCHEMA_VERSION
-    for database in (mine, others):
+def test_whoever_waited_for_another_one_to_make_the_catalog_finds_it(postgresql_url: str):
+    faster, waiting = Database(postgresql_url), Database(postgresql_url)
+    with (
+        faster._writer.connect() as first,
+        waiting._writer.connect() as second,
+        ThreadPoolExecutor() as threads,
+        first.begin() as making,
+    ):
+        faster.dialect.lock_schema(first)
+        outcome = threads.submit(upgrade.ensure, second, waiting.dialect, waiting.where)
+        while not first.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+            time.sleep(0.01)
+        upgrade._begin(first, faster.where)  # not all of the tables: the news of so many would wake the other one
+        first.execute(text("UPDATE deltalakedb_schema SET version = :version"), {"version": SCHEMA_VERSION})
+        making.commit()
+        outcome.result()
+    for database in (faster, waiting):
         database.close()
