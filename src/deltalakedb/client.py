@@ -14,8 +14,9 @@ from .catalog.events import Event
 from .catalog.options import POOL_SIZE, DatabaseOptions
 from .catalog.registry import TableEntry
 from .migrate.export import ExportReport, export_table
-from .migrate.importer import ImportReport, Listener, import_table
+from .migrate.importer import ImportReport, import_table
 from .migrate.rollback import RollbackCheck, RollbackReport, rollback, verify_rollback
+from .migrate.told import Listener
 from .migrate.validate import ValidationReport, validate_and_keep
 from .table.absolute import AbsolutePaths
 from .table.delta_table import DeltaTable

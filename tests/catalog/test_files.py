@@ -38,8 +38,6 @@ def plans(connection: Connection, work: Callable[[], Any]) -> list[str]:
 def test_files_are_found_and_ended_by_their_key_however_many_are_live(database: Database, log: LogBuilder):
     import_table(database, str(log.root), "t")
     with database.transaction() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql("ANALYZE delta_files")
         hashes = [row[0] for row in connection.exec_driver_sql("SELECT key_hash FROM delta_files LIMIT 10")]
         found = find_live(connection, "t", hashes)
         assert len(found) == 10

@@ -13,7 +13,8 @@ from deltalakedb.errors import CorruptLogError, DeltaLakeDBError
 from deltalakedb.log.path import LogFile, LogFileKind
 from deltalakedb.log.segment import Checkpoint, LogSegment
 from deltalakedb.migrate import ahead, importer
-from deltalakedb.migrate.importer import Progress, import_table
+from deltalakedb.migrate.importer import import_table
+from deltalakedb.migrate.told import Progress
 from tests.support.catalogs import MOMENTS, dump
 from tests.support.logs import LogBuilder, add, cdc, commit_info, domain, metadata, protocol, remove, txn
 

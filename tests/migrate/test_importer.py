@@ -22,7 +22,8 @@ from deltalakedb.errors import (
     TableExistsError,
     TableNotFoundError,
 )
-from deltalakedb.migrate.importer import Progress, import_table
+from deltalakedb.migrate.importer import import_table
+from deltalakedb.migrate.told import Progress
 from tests.support.catalogs import MOMENTS, SQL_TABLES, dump, execute
 from tests.support.databases import driver_url
 from tests.support.logs import LogBuilder, add, cdc, commit_info, domain, metadata, protocol, remove, txn

@@ -11,7 +11,8 @@ from deltalakedb.catalog.snapshot import snapshot
 from deltalakedb.errors import CorruptLogError, LogChangedError, LogGapError, TableBusyError
 from deltalakedb.log import store
 from deltalakedb.migrate import changes, sync
-from deltalakedb.migrate.importer import ImportReport, Progress, import_table
+from deltalakedb.migrate.importer import ImportReport, import_table
+from deltalakedb.migrate.told import Progress
 from deltalakedb.replay import files, forward
 from tests.support.catalogs import MOMENTS, WATERMARK, Dump, dump, execute
 from tests.support.logs import (

@@ -11,7 +11,8 @@ import pytest
 from deltalakedb.catalog import registry
 from deltalakedb.errors import DatabaseConnectionError
 from deltalakedb.migrate import ahead, retrying
-from deltalakedb.migrate.importer import Progress, import_table
+from deltalakedb.migrate.importer import import_table
+from deltalakedb.migrate.told import Progress
 from tests.robustness.tables import assert_like_undisturbed, opened
 from tests.support.databases import MortalPostgres, fresh_postgres
 from tests.support.logs import LogBuilder, add, commit_info, remove

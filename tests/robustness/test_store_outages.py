@@ -11,7 +11,8 @@ import pytest
 from deltalakedb.catalog import registry
 from deltalakedb.errors import LogError, StorageError
 from deltalakedb.migrate import ahead, claimed, retrying
-from deltalakedb.migrate.importer import ImportReport, Progress, import_table
+from deltalakedb.migrate.importer import ImportReport, import_table
+from deltalakedb.migrate.told import Progress
 from tests.robustness.tables import assert_like_an_import, assert_like_undisturbed, opened
 from tests.support.logs import LogBuilder, add, commit_info
 from tests.support.object_stores import Bucket, Proxy, s3_error

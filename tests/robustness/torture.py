@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 
 from deltalakedb.errors import DiskFullError
 from deltalakedb.migrate import retrying
-from deltalakedb.migrate.importer import Progress, import_table
+from deltalakedb.migrate.importer import import_table
+from deltalakedb.migrate.told import Progress
 from tests.robustness.tables import assert_like_undisturbed, make_table, opened
 from tests.support import databases
 from tests.support.catalogs import MOMENTS, dump

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from deltalakedb.migrate import retrying
-from deltalakedb.migrate.importer import Progress
+from deltalakedb.migrate.told import Progress
 
 
 class At:

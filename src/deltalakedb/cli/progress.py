@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ..catalog.registry import TableStatus
     from ..migrate.batch import BatchProgress
-    from ..migrate.importer import Progress
+    from ..migrate.told import Progress
 
 _SILENT_SECONDS = 1.0
 _LINE_EVERY_SECONDS = 5.0

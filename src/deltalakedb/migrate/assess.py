@@ -20,8 +20,9 @@ from ..log.store import open_store
 from ..replay.backward import BackwardReplay
 from ..rows import FileLifetime, MetadataRow, ProtocolRow, Rows
 from .feed import Read
-from .importer import Listener, Told, check_table_id, default_table_id
+from .importer import check_table_id, default_table_id
 from .replayed import replayed
+from .told import Listener, Told
 
 _FEATURE_PROPERTIES = {
     "delta.appendOnly": "appendOnly",

@@ -20,7 +20,8 @@ from ..errors import ArgumentError, DeltaLakeDBError, LocationNotFoundError, Tab
 from ..log.store import is_uri, open_store
 from .assess import Assessment, assess
 from .discover import FoundTable, discover
-from .importer import ImportReport, Listener, Progress, default_table_id, import_table
+from .importer import ImportReport, default_table_id, import_table
+from .told import Listener, Progress
 from .workers import Lost, run_jobs
 
 logger = logging.getLogger(__name__)

@@ -29,9 +29,10 @@ from ..log.store import Store, is_uri, open_store
 from ..steps import step
 from .ahead import Ahead, is_large
 from .claimed import claimed
-from .feed import Batch, Ending, Read, Source
+from .feed import Batch, Ending, Source
 from .retrying import persistently
 from .sync import log_to_sync, take_in
+from .told import Listener, Told
 
 logger = logging.getLogger(__name__)
 
@@ -53,22 +54,6 @@ _COUNTED = (
     "log_bytes_at_claim",
 )
 """What an import counts from nothing when it begins anew."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far an import has come: `version` is the one being read, newest first."""
-
-    table_id: str
-    version: int
-    commits: int
-    commits_total: int
-    files: int
-    bytes: int
-    bytes_total: int
-
-
-Listener = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +143,7 @@ def import_table(
     _check_text(store.location)
     table_id = check_table_id(table_id or default_table_id(store.location))
     trail = WorkTrail(database, command, table_id, _told(store.location, batch_size, resume, storage_options))
-    log = _listed(store)
+    log = None if resume else _listed(store)  # who goes on may have little to read
     with (
         Ahead(log.files if log is not None else ()) as ahead,
         claimed(database, table_id, store.location, trail, resume=resume, check=check) as before,
@@ -283,8 +268,15 @@ class _Import:
                 loaded = self._load(chain((first,), islice(others, per_transaction - 1)))
             self._say_loaded(loaded, time.perf_counter() - begun)
             told.loaded(sum(each.files for each in loaded), loaded[-1].read)
+            self._let_database_look(told)
         assert last is not None
         return last
+
+    def _let_database_look(self, told: Told) -> None:
+        """Has the planner know, after the first transaction, what the rows are like: a sync may follow right away."""
+        if told.transactions == 1:
+            with self.connection.begin():
+                self.database.dialect.look_at_files(self.connection)
 
     def _say_loaded(self, loaded: Sequence[Batch], seconds: float) -> None:
         files, version = sum(batch.files for batch in loaded), loaded[-1].read.version
@@ -415,32 +407,6 @@ class _Import:
             error_message=None,
             owner=owner,
         )
-
-
-class Told:
-    """Counts what has been loaded, and tells the listener."""
-
-    def __init__(self, table_id: str, segment: LogSegment, listener: Listener | None) -> None:
-        self._table_id = table_id
-        self._segment = segment
-        self._listener = listener
-        self._files = 0
-
-    def loaded(self, files: int, read: Read) -> None:
-        self._files += files
-        if self._listener is not None:
-            segment = self._segment
-            self._listener(
-                Progress(
-                    table_id=self._table_id,
-                    version=read.version,
-                    commits=read.commits,
-                    commits_total=len(segment.commits),
-                    files=self._files,
-                    bytes=read.bytes,
-                    bytes_total=segment.size,
-                )
-            )
 
 
 def fingerprint(segment: LogSegment) -> str:

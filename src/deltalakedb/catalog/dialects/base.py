@@ -99,6 +99,9 @@ class Dialect(ABC):
     def harden(self, connection: Connection) -> None:  # noqa: B027 (not every database must)
         """Called before a transaction begins whose commit must survive a crash of the machine, with all before it."""
 
+    def look_at_files(self, connection: Connection) -> None:  # noqa: B027 (not every planner asks)
+        """Lets the planner find out what the rows of `delta_files` are like, where it has never looked."""
+
     def limit(self, connection: Connection, seconds: float) -> None:  # noqa: B027 (not every database can)
         """Lets no statement of the current transaction take longer; it fails with DatabaseBusyError."""
 
