@@ -8,9 +8,10 @@ packages=(
     pgbouncer         # in front of PostgreSQL
     postgresql        # with TLS, which the one in the wheel lacks
     prometheus        # promtool, and a scrape
+    sqlite3           # a backup
 )
 if [[ -z ${DELTALAKEDB_TEST_MYSQL_URL:-} ]]; then
-    packages+=(mariadb-server-core mariadb-client-core) # a server that tests start for themselves
+    packages+=(mariadb-server-core mariadb-client) # a server that tests start for themselves, and a backup of it
 fi
 
 missing=()

@@ -16,7 +16,7 @@ from deltalakedb.catalog.views import VIEWS
 from deltalakedb.errors import CatalogError, DeltaLakeDBError, SchemaVersionError
 from deltalakedb.migrate.importer import import_table
 from tests.support.catalogs import SQL_TABLES, WATERMARK, dump, execute
-from tests.support.databases import driver_url
+from tests.support.databases import driver_url, fresh_postgres
 from tests.support.logs import LogBuilder, add, metadata, protocol, remove
 
 
@@ -255,6 +255,24 @@ def events_in(url: str) -> list[Event]:
         found = events(connection)
     database.close()
     return found
+
+
+def test_an_upgraded_catalog_of_postgresql_has_the_types_of_a_new_one(postgres_server: str, log: LogBuilder):
+    with fresh_postgres(postgres_server) as first, fresh_postgres(postgres_server) as second:
+        statements = (Path(__file__).parent / "schemas" / "1.postgresql.sql").read_text()
+        execute(first, *filter(str.strip, statements.split(";\n")))
+        execute(first, "INSERT INTO deltalakedb_schema VALUES (1, '2025-01-01', 'deltalakedb 0.0')")
+        for url in (first, second):
+            import_into(url, log)
+        assert tables(first) == tables(second)
+        for name in tables(second):
+            assert types(first, name) == types(second, name)
+
+
+def types(url: str, name: str) -> dict[str, str]:
+    engine = sa.create_engine(driver_url(url), poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        return {column["name"]: str(column["type"]) for column in inspect(connection).get_columns(name)}
 
 
 def test_an_upgrade_of_the_oldest_catalog_that_fails_leaves_every_row_and_column(

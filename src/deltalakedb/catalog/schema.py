@@ -205,7 +205,8 @@ delta_metadata = Table(
     Column("id", Text),
     Column("name", Text),
     Column("description", Text),
-    Column("format", Json, quote=True),  # PostgreSQL 17 and later take `format json` for a clause
+    # JSON as text: from PostgreSQL 16 on `format json` is a clause, and what pg_dump writes could not be restored.
+    Column("format", Text),
     Column("schema_string", Text),
     Column("partition_columns", Json),
     Column("configuration", Json),

@@ -47,6 +47,8 @@ def _to_version_3(connection: Connection) -> None:
     migration_events.create(connection, checkfirst=True)
     json = delta_tables.c.gaps.type.compile(connection.dialect)
     connection.execute(text(f"ALTER TABLE delta_tables ADD COLUMN gaps {json}"))
+    if connection.dialect.name == "postgresql":
+        connection.execute(text('ALTER TABLE delta_metadata ALTER COLUMN "format" TYPE TEXT'))
 
 
 STEPS: dict[int, Callable[[Connection], None]] = {1: _keep_validations, 2: _to_version_3}
