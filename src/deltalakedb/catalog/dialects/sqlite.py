@@ -104,16 +104,19 @@ class SQLiteDialect(Dialect):
         _driver(connection).set_progress_handler(lambda: time.monotonic() > end, _STEPS_BETWEEN_LOOKS)
 
     def pack(self, table: Table, table_id: str, columns: Columns) -> Packed:  # noqa: ARG002 (types matter elsewhere)
-        marks, values = zip(*map(_bound, columns.values()), strict=True)
-        return Packed(table_id, tuple(columns), marshal.dumps((marks, values)))
+        shared = {name: literal for name, values in columns.items() if (literal := _literal(values)) is not None}
+        if len(shared) == len(columns):  # rows are counted by what is bound for them
+            shared.clear()
+        bound = {name: _bound(values) for name, values in columns.items() if name not in shared}
+        marks = [shared[name] if name in shared else bound[name][0] for name in columns]
+        return Packed(table_id, tuple(columns), marshal.dumps((marks, [values for _, values in bound.values()])))
 
     def load(self, connection: Connection, table: Table, pieces: Iterable[Packed]) -> None:
         cursor = _driver(connection).cursor()
         for packed in pieces:
             marks, values = marshal.loads(packed.data)
-            literal = "'" + packed.table_id.replace("'", "''") + "'"
             names = ", ".join(f'"{name}"' for name in ("table_id", *packed.columns))
-            statement = f"INSERT INTO {table.name} ({names}) VALUES ({literal}, {', '.join(marks)})"
+            statement = f"INSERT INTO {table.name} ({names}) VALUES ({_text(packed.table_id)}, {', '.join(marks)})"
             cursor.executemany(statement, zip(*map(_unpacked, values), strict=True))
         cursor.close()
 
@@ -154,6 +157,29 @@ class SQLiteDialect(Dialect):
 
 _NO_NUMBER = -(2**63)
 _NO_TEXT = "\0"
+
+
+def _text(value: str) -> str:
+    """Returns a text as SQL writes it."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+_MANY, _LONG = 100, 1000
+
+
+def _literal(values: Sequence[Any]) -> str | None:
+    """Returns the one value that many rows share as SQL writes it; None where they don't, or a statement can't hold it.
+
+    A batch is a few commits, whose files share more than their version: in SQL, it is not bound for each of them.
+    """
+    value = values[0]
+    if len(values) < _MANY or value != values[-1] or values.count(value) < len(values):
+        return None
+    if isinstance(value, int):
+        return str(int(value)) if value != _NO_NUMBER else None
+    if not isinstance(value, str) or "\0" in value or len(value) > _LONG:
+        return None
+    return _text(value)
 
 
 def _bound(values: Sequence[Any]) -> tuple[str, Any]:
