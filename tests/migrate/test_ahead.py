@@ -12,7 +12,7 @@ from deltalakedb.catalog.database import Database
 from deltalakedb.errors import CorruptLogError, DeltaLakeDBError
 from deltalakedb.log.path import LogFile, LogFileKind
 from deltalakedb.log.segment import Checkpoint, LogSegment
-from deltalakedb.migrate import ahead, importer
+from deltalakedb.migrate import importer, processes
 from deltalakedb.migrate.importer import import_table
 from deltalakedb.migrate.told import Progress
 from tests.support.catalogs import MOMENTS, dump
@@ -40,9 +40,9 @@ def always(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
             super().__init__(*args, **options)
             started.append(self)
 
-    monkeypatch.setattr(ahead, "LARGE_FROM_BYTES", 0)
-    monkeypatch.setattr(ahead, "_processors", lambda: 2)
-    monkeypatch.setattr(ahead.subprocess, "Popen", Noted)
+    monkeypatch.setattr(processes, "LARGE_FROM_BYTES", 0)
+    monkeypatch.setattr(processes, "_processors", lambda: 2)
+    monkeypatch.setattr(processes.subprocess, "Popen", Noted)
     return started
 
 
@@ -57,10 +57,10 @@ def test_the_rows_are_the_same(database: Database, database_url: str, log: LogBu
 
 
 def test_a_checkpoint_counts_for_more_than_its_bytes():
-    size = ahead.LARGE_FROM_BYTES // 8
+    size = processes.LARGE_FROM_BYTES // 8
     checkpoint = Checkpoint(0, (LogFile("c", LogFileKind.CHECKPOINT, 0, size=size),))
-    assert not ahead.is_large(LogSegment(0, 0, None, ()))
-    assert ahead.is_large(LogSegment(0, 0, checkpoint, ()))
+    assert not processes.is_large(LogSegment(0, 0, None, ()))
+    assert processes.is_large(LogSegment(0, 0, checkpoint, ()))
 
 
 @pytest.mark.parametrize("most", [1, 2, 5])
@@ -104,11 +104,11 @@ def test_a_reader_that_is_killed_costs_no_rows(database: Database, database_url:
 IMPORTER = """
 import sys
 from deltalakedb.catalog.database import Database
-from deltalakedb.migrate import ahead
+from deltalakedb.migrate import processes
 from deltalakedb.migrate.importer import import_table
 
-ahead.LARGE_FROM_BYTES = 0
-ahead._processors = lambda: 2
+processes.LARGE_FROM_BYTES = 0
+processes._processors = lambda: 2
 
 def listener(progress):
     print(progress.files, flush=True)

@@ -10,7 +10,7 @@ import pytest
 
 from deltalakedb.catalog import registry
 from deltalakedb.errors import DatabaseConnectionError
-from deltalakedb.migrate import ahead, retrying
+from deltalakedb.migrate import processes, retrying
 from deltalakedb.migrate.importer import import_table
 from deltalakedb.migrate.told import Progress
 from tests.robustness.tables import assert_like_undisturbed, opened
@@ -47,8 +47,8 @@ def test_a_server_that_restarts_is_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ):
     if apart:
-        monkeypatch.setattr(ahead, "LARGE_FROM_BYTES", 0)
-        monkeypatch.setattr(ahead, "_processors", lambda: 2)
+        monkeypatch.setattr(processes, "LARGE_FROM_BYTES", 0)
+        monkeypatch.setattr(processes, "_processors", lambda: 2)
     starting = threading.Timer(0.3, mortal.start)
 
     def restart() -> None:

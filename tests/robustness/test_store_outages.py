@@ -10,7 +10,7 @@ import pytest
 
 from deltalakedb.catalog import registry
 from deltalakedb.errors import LogError, StorageError
-from deltalakedb.migrate import ahead, claimed, retrying
+from deltalakedb.migrate import claimed, processes, retrying
 from deltalakedb.migrate.importer import ImportReport, import_table
 from deltalakedb.migrate.told import Progress
 from tests.robustness.tables import assert_like_an_import, assert_like_undisturbed, opened
@@ -137,9 +137,9 @@ def test_commits_that_are_cleaned_up_while_they_are_read(
     monkeypatch: pytest.MonkeyPatch,
 ):
     if apart:
-        monkeypatch.setattr(ahead, "LARGE_FROM_BYTES", 0)
-        monkeypatch.setattr(ahead, "_processors", lambda: 2)
-        monkeypatch.setattr(ahead, "_PIPE_BYTES", 4096)
+        monkeypatch.setattr(processes, "LARGE_FROM_BYTES", 0)
+        monkeypatch.setattr(processes, "_processors", lambda: 2)
+        monkeypatch.setattr(processes, "_PIPE_BYTES", 4096)
         for _ in range(40):
             log.commit(commit_info(), add(f"new{log.version}", stats='{"x":"' + "x" * 20_000 + '"}'))
 

@@ -97,12 +97,12 @@ def _kill(process: Any, kills: Kills) -> None:
 
 def _import(work: Work, pipe: Any) -> None:
     from deltalakedb.catalog.database import Database
-    from deltalakedb.migrate import ahead
+    from deltalakedb.migrate import processes
     from deltalakedb.migrate.importer import import_table
 
     if work.apart:
-        ahead.LARGE_FROM_BYTES = 0
-        ahead._processors = lambda: 2
+        processes.LARGE_FROM_BYTES = 0
+        processes._processors = lambda: 2
     import_table(
         Database(work.url),
         work.location,

@@ -198,9 +198,13 @@ class Snapshot:
         return [CdcFileRow._make(row) for row in self.connection.execute(query)]
 
     def lifetimes(self) -> Generator[FileLifetime, None, None]:
-        """Yields every file of every version, tombstones included, in no order; as `files` does."""
+        """Yields every file of every version, tombstones included, in no order; as `files` does.
+
+        They come straight from the driver: some databases have numbers for `data_change`.
+        """
         columns = [delta_files.c[name] for name in FileLifetime._fields]
-        yield from self._lifetimes(select(*columns).where(self._own(delta_files)))
+        for row in self._rows(select(*columns).where(self._own(delta_files))):
+            yield FileLifetime._make(row)
 
     def all_but_files(self) -> Rows:
         """Returns the rows of every version in every table but `delta_files`, by version."""

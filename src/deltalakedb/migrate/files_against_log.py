@@ -4,27 +4,33 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Any
 
 from ..catalog.partitions import partitions_of
 from ..catalog.snapshot import Snapshot
 from ..log.actions import file_key
 from ..log.reader import Log
-from ..replay.files import key_hash, partition_key
+from ..replay.files import key_hash, key_hashes, partition_key
 from ..rows import FileLifetime
 from .differences import Findings
 from .facts import (
     PATH_DIGEST,
     Action,
     FileFacts,
+    Sums,
     canonical,
     counted,
     facts_of_row,
     life_digest,
     path_digest,
+    pile_of,
     remove_of_row,
 )
-from .second_reading import Each, Life, Reading, Scope, read_files
+from .second_reading import Digests, Life, Reading, Scope, read_digests, read_files
+
+_PAGE = 5_000
 
 _KINDS = {
     "base_row_id": "row_id",
@@ -36,20 +42,51 @@ _KINDS = {
 """The kind of a difference, where it isn't the name of the field."""
 
 
+@dataclass(slots=True)
+class RowsRead:
+    """The rows of `delta_files`, read: sums of their lifetimes, and the piles of those that are found by wrong keys."""
+
+    sums: Sums = field(default_factory=Sums)
+    misplaced: set[int] = field(default_factory=set)
+
+
+def read_rows(snapshot: Snapshot, scope: Scope, each: Callable[[], None]) -> RowsRead:
+    """Reads every row once; `each` is called from time to time."""
+    read = RowsRead()
+    add, salt = read.sums.add, scope.salt
+    keys = _Keys(snapshot)
+    for page in _pages(snapshot):
+        for row, is_found in zip(page, keys.are_right(page), strict=True):
+            if _is_compared(row, snapshot, scope):
+                digest = _digest(_life(row, snapshot, scope), salt)
+                add(digest)
+                if not is_found:
+                    read.misplaced.add(pile_of(digest))
+        each()
+    return read
+
+
 def compare_files_with_log(
-    snapshot: Snapshot, log: Log, scope: Scope, reading: Reading, findings: Findings, each: Each | None = None
+    snapshot: Snapshot, log: Log, scope: Scope, rows: RowsRead, reading: Reading, findings: Findings
 ) -> None:
     """Compares every file lifetime with the rows of `delta_files`.
 
-    Digests first. Only where some have no counterpart is the log read again, for the paths that are concerned.
+    Sums of digests first. Where these differ the digests themselves, for which both are read again, and at last the
+    files whose digests have no counterpart.
     """
-    missing, strange = _unmatched(snapshot, scope, reading, findings)
+    piles = reading.sums.differ(rows.sums) | rows.misplaced
+    if piles:
+        _compare_piles(piles, snapshot, log, scope, findings)
+
+
+def _compare_piles(piles: set[int], snapshot: Snapshot, log: Log, scope: Scope, findings: Findings) -> None:
+    missing, strange = _unmatched(piles, snapshot, scope, read_digests(log, scope, piles), findings)
     if not missing and not strange:
         return
     paths = {digest[:PATH_DIGEST] for digest in missing} | {path_digest(row.path) for row in strange}
     lives: dict[str, list[Life]] = {}
-    for life in read_files(log, scope, paths, each=each):
-        digest = _digest(life.path, life.added, life.ended, life.facts, life.remove)
+    for life in read_files(log, scope, paths):
+        digest = _digest(life, scope.salt)
         if missing[digest]:
             missing[digest] -= 1
             lives.setdefault(life.path, []).append(life)
@@ -61,33 +98,56 @@ def compare_files_with_log(
 
 
 def _unmatched(
-    snapshot: Snapshot, scope: Scope, reading: Reading, findings: Findings
+    piles: set[int], snapshot: Snapshot, scope: Scope, digests: Digests, findings: Findings
 ) -> tuple[Counter[bytes], list[FileLifetime]]:
     """Returns the digests without a row, and the rows without a digest."""
-    missing, strange = reading.lives, []
-    partitions = dict(partitions_of(snapshot.connection, snapshot.entry.table_id))
-    for row in snapshot.lifetimes():
-        if not _is_compared(row, snapshot, scope):
+    missing, strange, keys = digests.lives, [], _Keys(snapshot)
+    for row in chain.from_iterable(_pages(snapshot)):
+        if pile_of(path_digest(row.path)) not in piles or not _is_compared(row, snapshot, scope):
             continue
-        for digest in _digests(_life(row, snapshot, scope), parsed=reading.has_parsed_stats):
+        for digest in _digests(_life(row, snapshot, scope), scope.salt, parsed=digests.has_parsed_stats):
             if missing.get(digest):
                 missing[digest] -= 1
-                _compare_keys(row, partitions, findings)
+                keys.compare(row, findings)
                 break
         else:
             strange.append(row)
     return +missing, strange
 
 
-def _compare_keys(row: FileLifetime, partitions: dict[int, str], findings: Findings) -> None:
-    """Compares the columns by which a row is found, which the log has not: readers compute them in the same way."""
-    begin = row.added_version if row.added_version is not None else row.removed_version or 0
-    expected = key_hash(file_key(row.path, row.deletion_vector_id))
-    findings.compare(begin, "key_hash", row.path, expected, row.key_hash)
-    partition = partition_key(row.partition_values)
-    findings.compare(begin, "partition_key", row.path, partition, row.partition_key)
-    if partition is not None:
-        findings.compare(begin, "delta_partitions", row.path, row.partition_values, partitions.get(partition))
+def _pages(snapshot: Snapshot) -> Iterator[list[FileLifetime]]:
+    rows = snapshot.lifetimes()
+    while page := list(islice(rows, _PAGE)):
+        yield page
+
+
+class _Keys:
+    """The columns by which rows are found, which the log has not: readers compute them in the same way."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._partitions = dict(partitions_of(snapshot.connection, snapshot.entry.table_id))
+        self._known = {values: key for key, values in self._partitions.items() if partition_key(values) == key}
+
+    def are_right(self, rows: list[FileLifetime]) -> Iterator[bool]:
+        """Tells of each row whether its columns are what they should be."""
+        for row, key in zip(
+            rows, key_hashes([file_key(row.path, row.deletion_vector_id) for row in rows]), strict=True
+        ):
+            values, partition = row.partition_values, row.partition_key
+            yield key == row.key_hash and (
+                partition_key(values) is None if partition is None else self._known.get(values) == partition
+            )
+
+    def compare(self, row: FileLifetime, findings: Findings) -> None:
+        """Compares the columns of a row one by one."""
+        begin = row.added_version if row.added_version is not None else row.removed_version or 0
+        expected = key_hash(file_key(row.path, row.deletion_vector_id))
+        findings.compare(begin, "key_hash", row.path, expected, row.key_hash)
+        partition = partition_key(row.partition_values)
+        findings.compare(begin, "partition_key", row.path, partition, row.partition_key)
+        if partition is not None:
+            told = self._partitions.get(partition)
+            findings.compare(begin, "delta_partitions", row.path, row.partition_values, told)
 
 
 def _is_compared(row: FileLifetime, snapshot: Snapshot, scope: Scope) -> bool:
@@ -98,10 +158,10 @@ def _is_compared(row: FileLifetime, snapshot: Snapshot, scope: Scope) -> bool:
     return begun is None or begun <= scope.segment.version or begun > snapshot.entry.version
 
 
-def _digests(life: Life, *, parsed: bool) -> Iterator[bytes]:
-    yield _digest(*life)
+def _digests(life: Life, salt: bytes, *, parsed: bool) -> Iterator[bytes]:
+    yield _digest(life, salt)
     if parsed and isinstance(life.facts.stats, str):
-        yield _digest(*life._replace(facts=life.facts.with_parsed_stats()))
+        yield _digest(life._replace(facts=life.facts.with_parsed_stats()), salt)
 
 
 def _life(row: FileLifetime, snapshot: Snapshot, scope: Scope) -> Life:
@@ -114,8 +174,8 @@ def _life(row: FileLifetime, snapshot: Snapshot, scope: Scope) -> Life:
     return Life(row.path, added, ended, facts, remove_of_row(row, whole))
 
 
-def _digest(path: str, added: int | None, ended: int | None, facts: FileFacts, remove: Action | None) -> bytes:
-    return life_digest(path_digest(path), added, ended, facts.digest(), remove)
+def _digest(life: Life, salt: bytes) -> bytes:
+    return life_digest(path_digest(life.path), life.added, life.ended, life.facts.digest(), life.remove, salt)
 
 
 # ---- files in detail

@@ -27,9 +27,10 @@ from ..log.reader import Log, check_opening, open_log, plan
 from ..log.segment import LogSegment
 from ..log.store import Store, is_uri, open_store
 from ..steps import step
-from .ahead import Ahead, is_large
+from .ahead import Ahead
 from .claimed import claimed
 from .feed import Batch, Ending, Source
+from .processes import is_large
 from .retrying import persistently
 from .sync import log_to_sync, take_in
 from .told import Listener, Told

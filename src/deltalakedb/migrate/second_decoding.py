@@ -1,4 +1,4 @@
-"""Bytes of a log → plain actions, for the second reading alone: `json` and pyarrow, and nothing of log/.
+"""Bytes of a log → plain actions, for the second reading alone: orjson, `json` and pyarrow, and nothing of log/.
 
 An action is `(name, body)` as in the log. Bodies from Parquet are brought into the form that JSON has: maps are
 objects, and what is null is left out.
@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
+import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -21,6 +22,8 @@ Named = tuple[str, Any]
 
 _ROWS = 10_000
 
+_NESTED = frozenset({dict, list})
+
 
 def json_actions(chunks: Iterable[bytes], name: str) -> Iterator[Named]:
     """Yields the actions of a commit or a JSON checkpoint.
@@ -28,26 +31,52 @@ def json_actions(chunks: Iterable[bytes], name: str) -> Iterator[Named]:
     Raises:
         CorruptLogError: not JSON, cut off, or not objects.
     """
-    text = ""
+    text, encoding = "", "utf-8-sig"
     for line in _lines(chunks):
-        text = text + line if text else line
-        values, text = _values(text, name)
-        for value in values:
-            if not isinstance(value, dict):
-                raise CorruptLogError(f"{name}: not an action: {str(value)[:40]}")
-            yield from value.items()
+        action = None if text else _usual(line)
+        if action is not None:
+            yield from action.items()
+        else:
+            values, text = _values(text + line.decode(encoding), name)
+            for value in values:
+                if not isinstance(value, dict):
+                    raise CorruptLogError(f"{name}: not an action: {str(value)[:40]}")
+                yield from value.items()
+        encoding = "utf-8"
     if text.strip():
         raise CorruptLogError(f"{name}: the last action is cut off")
 
 
-def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    rest, first = b"", True
+def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    rest = b""
     for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n")
-        for line in whole:
-            yield line.decode("utf-8-sig" if first else "utf-8")
-            first = False
-    yield rest.decode("utf-8-sig" if first else "utf-8")
+        yield from whole
+    yield rest
+
+
+def _usual(line: bytes) -> Action | None:
+    """Returns the object that a line is, in a quarter of the time; None for all that orjson takes in another way.
+
+    That is what it refuses, and numbers that are not whole or have more than 64 bits: it would round them.
+    """
+    try:
+        action = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    return action if isinstance(action, dict) and _is_exact(action.values()) else None
+
+
+def _is_exact(values: Iterable[Any]) -> bool:
+    """Tells whether no value, to any depth, is a number that orjson may have rounded."""
+    kinds = set(map(type, values))
+    if float in kinds:
+        return False
+    if not kinds.isdisjoint(_NESTED):
+        for value in values:
+            if type(value) in _NESTED and not _is_exact(value.values() if type(value) is dict else value):
+                return False
+    return True
 
 
 def _values(text: str, name: str) -> tuple[list[Any], str]:

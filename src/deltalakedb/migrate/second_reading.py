@@ -1,15 +1,17 @@
 """A second reading of a log, for validations: everything that is in it, by other means than those of an import.
 
-Only the listing and the choice of files are shared with imports. Decoding is plain `json` and pyarrow's `to_pylist`,
-and the replay goes forwards, one action after the other (PROTOCOL.md, "Action Reconciliation"), so that a mistake of
-the import's reader or replay is not made twice.
+Only the listing and the choice of files are shared with imports. Decoding is orjson, plain `json` and pyarrow's
+`to_pylist`, and the replay goes forwards, one action after the other (PROTOCOL.md, "Action Reconciliation"), so that a
+mistake of the import's reader or replay is not made twice.
 
-    read(…)        ─▶ Reading: a digest a file lifetime, and every other action as it stands in the log
-    read_files(…)  ─▶ the lifetimes themselves, for the few files that a validation has to look at
+    read(…)          ─▶ Reading: sums of digests of file lifetimes, and every other action as it stands in the log
+    read_digests(…)  ─▶ the digests one by one, for the sums that SQL does not have
+    read_files(…)    ─▶ the lifetimes themselves, for the few files that a validation has to look at
 """
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -26,17 +28,19 @@ from .facts import (
     REMOVE_FIELDS,
     Action,
     FileFacts,
+    Sums,
     facts_of_add,
     facts_of_tombstone,
     life_digest,
     path_digest,
+    pile_of,
     tidy,
     vector_id,
     whole,
 )
 from .second_decoding import Named, json_actions, parquet_actions
 
-Each = Callable[[LogFile], None]
+Each = Callable[[], None]
 
 
 class Life(NamedTuple):
@@ -75,13 +79,12 @@ class Commit:
 class Reading:
     """A log, read. Dictionaries are keyed by version, or by a name and version.
 
-    `lives` counts digests (facts.life_digest); `has_parsed_stats` tells that some file's statistics are structs only.
-    `unsure` are the paths and the actions of which one commit says two things, which the protocol forbids: a file that
-    is both added and removed is taken as added, of two adds the first counts, of other actions the last.
+    `sums` are of file lifetimes. `unsure` are the paths and the actions of which one commit says two things, which the
+    protocol forbids: a file that is both added and removed is taken as added, of two adds the first counts, of other
+    actions the last.
     """
 
-    lives: Counter[bytes] = field(default_factory=Counter)
-    has_parsed_stats: bool = False
+    sums: Sums = field(default_factory=Sums)
     unsure: set[str] = field(default_factory=set)
     commits: dict[int, Commit] = field(default_factory=dict)
     metadata: dict[int, Action] = field(default_factory=dict)
@@ -97,12 +100,14 @@ class Scope:
     """Which files of a log are read, and from which version on they are compared.
 
     `floor` is the later of the log's floor and the catalog's. Where the two differ, one side knows of the files at
-    the floor no more than a checkpoint keeps: they are compared by that, and as added at the floor.
+    the floor no more than a checkpoint keeps: they are compared by that, and as added at the floor. `salt` is that of
+    the digests which are compared (facts.life_digest).
     """
 
     segment: LogSegment
     floor: int
     floors_differ: bool
+    salt: bytes = field(default_factory=lambda: os.urandom(16))
 
     def reduces(self, added: int | None) -> bool:
         """Tells whether of a file added at a version only what a checkpoint keeps is compared."""
@@ -120,25 +125,51 @@ class Scope:
 def read(log: Log, scope: Scope, *, totals_at: Collection[int] = (), each: Each | None = None) -> Reading:
     """Reads a log once, from its floor to its newest version; `each` is called when a file has been read.
 
-    Memory holds about 300 bytes a live file and 150 bytes a removed one.
+    Memory holds about 300 bytes a live file.
 
     Raises:
         CorruptLogError, StorageError: a file can't be read.
     """
     reading = Reading()
+    add, salt = reading.sums.add, scope.salt
 
     def pack(_path: str, facts: FileFacts) -> bytes:
-        reading.has_parsed_stats |= isinstance(facts.stats, dict)
         return facts.digest()
 
     def keep(key: bytes, added: int | None, ended: int | None, facts: bytes, remove: Action | None) -> None:
-        reading.lives[life_digest(key[:PATH_DIGEST], added, ended, facts, remove)] += 1
+        add(life_digest(key[:PATH_DIGEST], added, ended, facts, remove, salt))
 
     _run(log, _Replay(scope, reading, pack, keep), totals_at, each)
     return reading
 
 
-def read_files(log: Log, scope: Scope, paths: Collection[bytes], *, each: Each | None = None) -> list[Life]:
+@dataclass(slots=True)
+class Digests:
+    """How often each `facts.life_digest` is in a log, and whether some file's statistics are structs only."""
+
+    lives: Counter[bytes] = field(default_factory=Counter)
+    has_parsed_stats: bool = False
+
+
+def read_digests(log: Log, scope: Scope, piles: Collection[int]) -> Digests:
+    """Returns the digests of some piles of facts.Sums; reads the log anew.
+
+    Memory holds about 300 bytes a live file of these, and 150 bytes a removed one.
+    """
+    found = Digests()
+
+    def pack(_path: str, facts: FileFacts) -> bytes:
+        found.has_parsed_stats |= isinstance(facts.stats, dict)
+        return facts.digest()
+
+    def keep(key: bytes, added: int | None, ended: int | None, facts: bytes, remove: Action | None) -> None:
+        found.lives[life_digest(key[:PATH_DIGEST], added, ended, facts, remove, scope.salt)] += 1
+
+    _run(log, _Replay(scope, Reading(), pack, keep, only=lambda path: pile_of(path) in piles), (), None)
+    return found
+
+
+def read_files(log: Log, scope: Scope, paths: Collection[bytes]) -> list[Life]:
     """Returns the lifetimes of the files whose path has one of the given digests; reads the log anew."""
     lives: list[Life] = []
 
@@ -150,7 +181,7 @@ def read_files(log: Log, scope: Scope, paths: Collection[bytes], *, each: Each |
     ) -> None:
         lives.append(Life(what[0], added, ended, what[1], remove))
 
-    _run(log, _Replay(scope, Reading(), pack, keep, only=paths), (), each)
+    _run(log, _Replay(scope, Reading(), pack, keep, only=paths.__contains__), (), None)
     return lives
 
 
@@ -189,7 +220,7 @@ def _understood(file: LogFile) -> Iterator[None]:
 def _commit(log: Log, file: LogFile, each: Each | None) -> Iterator[Named]:
     yield from json_actions(log.store.chunks(file.path), file.name)
     if each is not None:
-        each(file)
+        each()
 
 
 def _checkpoint(log: Log, file: LogFile, each: Each | None) -> Iterator[Named]:
@@ -202,7 +233,7 @@ def _checkpoint(log: Log, file: LogFile, each: Each | None) -> Iterator[Named]:
         elif name != "checkpointMetadata":
             yield name, body
     if each is not None:
-        each(file)
+        each()
 
 
 def _checkpoint_file(log: Log, path: str) -> Iterator[Named]:
@@ -238,7 +269,7 @@ class _Replay:
         pack: Callable[[str, FileFacts], Any],
         keep: Keep,
         *,
-        only: Collection[bytes] | None = None,
+        only: Callable[[bytes], bool] | None = None,
     ) -> None:
         self.scope = scope
         self._reading = reading
@@ -349,7 +380,7 @@ class _Replay:
     def _key(self, body: Action) -> bytes | None:
         """Returns what stands for a file: its path, and its deletion vector's id; None for one that nobody wants."""
         path = path_digest(body["path"])
-        if self._only is not None and path not in self._only:
+        if self._only is not None and not self._only(path):
             return None
         vector = vector_id(body.get("deletionVector"))
         return path if vector is None else path + path_digest(vector)

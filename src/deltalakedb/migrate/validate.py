@@ -21,7 +21,6 @@ from ..catalog.registry import TableEntry
 from ..catalog.snapshot import Snapshot, snapshot
 from ..catalog.trail import Trail
 from ..errors import ArgumentError, DeltaLakeDBError, LogChangedError, LogError, TableNotFoundError
-from ..log.path import LogFile
 from ..log.reader import Log, open_log, plan
 from ..log.segment import LogSegment
 from ..log.store import open_store
@@ -29,9 +28,10 @@ from .against_checksums import compare_with_checksum, read_checksum
 from .against_delta_rs import UNSEEN, Opening, compare_history, compare_with_delta_rs, open_version, reader_name
 from .differences import Difference, Findings
 from .files_against_delta_rs import compare_deletion_vectors
-from .files_against_log import compare_files_with_log
+from .files_against_log import compare_files_with_log, read_rows
 from .importer import check_table_id, default_table_id
-from .second_reading import Scope, read
+from .reading_beside import second_reading
+from .second_reading import Scope
 from .state_against_log import compare_state_with_log
 
 if TYPE_CHECKING:
@@ -250,7 +250,7 @@ class _Validation:
         files = len(segment.commits) + (len(segment.checkpoint.files) if segment.checkpoint else 0)
         self._total = files + versions
 
-    def _step(self, _file: LogFile | None = None) -> None:
+    def _step(self) -> None:
         self._done += 1
         if self._listener is not None:
             self._listener(min(self._done, self._total), self._total)
@@ -263,10 +263,12 @@ class _Validation:
         newest_checksum = [file for file in scope.segment.checksums if file.version >= scope.floor][-1:]
         wanted = [file for file in scope.segment.checksums if file.version in versions]
         checksums = {file.version: file for file in (*wanted, *newest_checksum)}
-        reading = read(self._log, scope, totals_at=frozenset(checksums), each=self._step)
-        self._findings.unsure = reading.unsure
         newest = self._at(self._entry.version)
-        compare_files_with_log(newest, self._log, scope, reading, self._findings)
+        with second_reading(self._log, scope, totals_at=frozenset(checksums), each=self._step) as log:
+            rows = read_rows(newest, scope, log.look)
+            reading = log.result()
+        self._findings.unsure = reading.unsure
+        compare_files_with_log(newest, self._log, scope, rows, reading, self._findings)
         compare_state_with_log(newest, scope, reading, self._findings)
         for version, file in checksums.items():
             told = read_checksum(self._log, file, self._findings)
