@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from ..catalog.gaps import whole_from
 from ..catalog.snapshot import Snapshot
@@ -21,6 +21,9 @@ from .state_against_log import metadata_of, protocol_of
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
+
+_PATIENCE_SECONDS = 0.5
+"""How long a wait may be. A signal that comes just before one does not end it."""
 
 UNSEEN = "removes, tags, row ids, domain metadata, change files and unknown fields"
 
@@ -55,13 +58,23 @@ class Opening:
     """A table that delta-rs opens while this thread goes on; it needs no Python for that."""
 
     def __init__(self, store: Store, version: int) -> None:
+        import deltalake  # noqa: F401 (a process that ends while its thread imports a library crashes)
+
         self._opened: list[DeltaTable | str] = []
         self._thread = threading.Thread(target=lambda: self._opened.append(open_version(store, version)), daemon=True)
         self._thread.start()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:  # it may be about to end, and a thread that ends beside its process crashes it
+            self._thread.join(_PATIENCE_SECONDS)
+
     def result(self) -> DeltaTable | str:
         """Waits for the table; returns what `open_version` does."""
-        self._thread.join()
+        while self._thread.is_alive():
+            self._thread.join(_PATIENCE_SECONDS)
         return self._opened[0]
 
 

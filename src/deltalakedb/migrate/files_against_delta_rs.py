@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
@@ -16,14 +17,14 @@ import pyarrow.compute as pc
 
 from .. import json_columns
 from ..catalog.snapshot import Snapshot, with_deletion_vector
-from ..rows import FileLifetime
 from .differences import Findings
 from .facts import parsed_json, whole
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
-_PAGE = 5_000
+_THREADS = 2
+"""As many look at statistics: most of that is Arrow's work, which needs no interpreter."""
 
 MAX_VECTOR_ROWS = 50_000_000
 """delta-rs holds deletion vectors in memory as one flag a row: above this many rows they are left alone."""
@@ -46,6 +47,22 @@ def compare_files_with_delta_rs(table: DeltaTable, snapshot: Snapshot, findings:
     _Files(table, snapshot, findings).compare()
 
 
+class _Rows(NamedTuple):
+    """Active files of SQL, column by column."""
+
+    path: Sequence[str]
+    size: Sequence[int | None]
+    modification_time: Sequence[int | None]
+    num_records: Sequence[int | None]
+    partition_values: Sequence[str]
+    stats: Sequence[str | None]
+    added_version: Sequence[int]
+
+    def at(self, places: Sequence[int]) -> _Rows:
+        """Returns the rows at some places."""
+        return _Rows._make([column[place] for place in places] for column in self)
+
+
 class _Files:
     """Rows of SQL, page by page, beside what delta-rs has for the same paths."""
 
@@ -54,102 +71,134 @@ class _Files:
         self._findings = findings
         self._seen = pa.table(table.get_add_actions())
         self._physical = physical_names(snapshot)
-        self._typed: dict[tuple[str, pa.DataType], Any] = {}
+        self._undecided: deque[tuple[Future[pa.Array], _Rows, pa.Table]] = deque()
 
     def compare(self) -> None:
-        places: dict[str, list[int]] = {}
-        for number, path in enumerate(self._seen["path"].to_pylist()):
-            places.setdefault(path, []).append(number)
+        """Compares file by file.
+
+        Both sides list an import's files in the order of the log. As long as they do, nothing has to be looked up.
+        """
+        paths = self._seen["path"]
         # Several files of one path have different deletion vectors, which delta-rs does not show: only counted.
-        several = {path for path, rest in places.items() if len(rest) > 1}
-        files = self._snapshot.files()
-        while page := list(islice(files, _PAGE)):
-            known, at = [], []
-            for row in page:
-                rest = places.get(row.path)
-                if rest:
-                    place = rest.pop()
-                    if row.path not in several:
-                        known.append(row)
-                        at.append(place)
-                else:
-                    self._add("file_extra", row.path, None, {"added_version": row.added_version, "size": row.size})
-            self._compare_page(known, self._picked(at))
-        for path, left in places.items():
+        several = _repeated(paths)
+        places = self._places(0) if several else None
+        at = 0
+        with ThreadPoolExecutor(_THREADS) as pool:
+            for rows in self._pages():
+                count = len(rows.path)
+                if places is None and paths.slice(at, count).to_pylist() == list(rows.path):
+                    self._compare_page(rows, self._seen.slice(at, count), pool)
+                    at += count
+                    continue
+                if places is None:
+                    places = self._places(at)
+                self._compare_page(*self._matched(rows, places, several), pool)
+            self._decide(all_but=0)
+        for path, left in (self._places(at) if places is None else places).items():
             for place in left:
                 self._add("file_missing", path, {"size": self._seen["size_bytes"][place].as_py()}, None)
 
-    def _picked(self, at: list[int]) -> pa.Table:
-        # Both sides list an import's files in the order of the log: then nothing has to be copied.
-        if at and at == list(range(at[0], at[0] + len(at))):
-            return self._seen.slice(at[0], len(at))
-        return self._seen.take(pa.array(at, pa.int64()))
+    def _pages(self) -> Iterator[_Rows]:
+        names = _Rows._fields[:-1]  # the version comes of itself, and then the place
+        for piece in self._snapshot.file_columns(names):
+            yield _Rows(*list(zip(*piece, strict=True))[:-1])
+
+    def _places(self, start: int) -> dict[str, list[int]]:
+        """Returns where delta-rs has each path, from a place on."""
+        places: dict[str, list[int]] = {}
+        for number, path in enumerate(self._seen["path"].slice(start).to_pylist(), start):
+            places.setdefault(path, []).append(number)
+        return places
+
+    def _matched(self, rows: _Rows, places: dict[str, list[int]], several: set[str]) -> tuple[_Rows, pa.Table]:
+        """Returns the rows to compare, and what delta-rs has for them; takes the places away."""
+        known, at = [], []
+        for number, path in enumerate(rows.path):
+            rest = places.get(path)
+            if rest:
+                place = rest.pop()
+                if path not in several:
+                    known.append(number)
+                    at.append(place)
+            else:
+                self._add(
+                    "file_extra", path, None, {"added_version": rows.added_version[number], "size": rows.size[number]}
+                )
+        return rows.at(known), self._seen.take(pa.array(at, pa.int64()))
 
     def _add(self, kind: str, path: str, expected: object, actual: object) -> None:
         self._findings.add(self._snapshot.version, kind, path, expected, actual, again=True)
 
-    def _compare_page(self, rows: list[FileLifetime], seen: pa.Table) -> None:
+    def _compare_page(self, rows: _Rows, seen: pa.Table, pool: Executor) -> None:
         for kind, name in (("size", "size_bytes"), ("modification_time",) * 2, ("num_records",) * 2):
-            told = seen[name].to_pylist()
-            if told == [getattr(row, kind) for row in rows]:
+            told, found = seen[name].to_pylist(), getattr(rows, kind)
+            if told == list(found):
                 continue
-            for row, expected in zip(rows, told, strict=True):
-                if expected is not None and expected != getattr(row, kind):
-                    self._add(kind, row.path, expected, getattr(row, kind))
+            for path, expected, actual in zip(rows.path, told, found, strict=True):
+                if expected is not None and expected != actual:
+                    self._add(kind, path, expected, actual)
         self._compare_partitions(rows, seen)
-        self._compare_stats(rows, seen)
+        self._undecided.append((pool.submit(_differ, rows, seen), rows, seen))
+        self._decide(all_but=2 * _THREADS)
 
-    def _compare_partitions(self, rows: list[FileLifetime], seen: pa.Table) -> None:
+    def _compare_partitions(self, rows: _Rows, seen: pa.Table) -> None:
         if "partition" not in seen.column_names:
             return
-        known = {text: parsed_json(text) or {} for text in {row.partition_values for row in rows}}
-        values = [known[row.partition_values] for row in rows]
+        known = {text: parsed_json(text) or {} for text in set(rows.partition_values)}
         for (name, *_), kind, column in _leaves(seen["partition"]):
             physical = self._physical.get(name, name)
-            for row, value, expected in zip(rows, values, column, strict=True):
-                text = value.get(physical, value.get(name))
-                actual = self._partition_value(text, kind)
-                if not _same(expected, actual):
-                    self._add("partition_values", row.path, {name: _shown(expected)}, {name: text})
+            texts = {values: value.get(physical, value.get(name)) for values, value in known.items()}
+            # Few partitions, many files.
+            pairs = set(zip(rows.partition_values, column, strict=True))
+            wrong = {pair for pair in pairs if not _same(pair[1], _partition_value(texts[pair[0]], kind))}
+            if wrong:
+                for path, pair in zip(rows.path, zip(rows.partition_values, column, strict=True), strict=True):
+                    if pair in wrong:
+                        self._add("partition_values", path, {name: _shown(pair[1])}, {name: texts[pair[0]]})
 
-    def _partition_value(self, text: str | None, kind: pa.DataType) -> Any:
-        """Returns a value of its type; an empty text is null (PROTOCOL.md, "Partition Value Serialization")."""
-        if text is None or text == "":
-            return None
-        key = (text, kind)
-        if key not in self._typed:
-            self._typed[key] = _typed(text, kind)
-        return self._typed[key]
+    def _decide(self, *, all_but: int) -> None:
+        """Takes what threads have found of statistics; those that are not the same at first sight one by one."""
+        while len(self._undecided) > all_but:
+            differ, rows, seen = self._undecided.popleft()
+            left = pc.indices_nonzero(differ.result())
+            if len(left):
+                self._compare_stats_of(rows.at(left.to_pylist()), seen.take(left))
 
-    def _compare_stats(self, rows: list[FileLifetime], seen: pa.Table) -> None:
-        """Compares many at a time; those that are not the same at first sight one by one."""
-        left = pc.indices_nonzero(_differ(rows, seen))
-        if len(left):
-            self._compare_stats_of([rows[at] for at in left.to_pylist()], seen.take(left))
-
-    def _compare_stats_of(self, rows: list[FileLifetime], seen: pa.Table) -> None:
-        stats = [parsed_json(row.stats) if row.stats else {} for row in rows]
+    def _compare_stats_of(self, rows: _Rows, seen: pa.Table) -> None:
+        stats = [parsed_json(text) if text else {} for text in rows.stats]
         for theirs, ours in _STATS.items():
             if theirs not in seen.column_names:
                 continue
             told = [value.get(ours) if isinstance(value, dict) else None for value in stats]
             for names, kind, column in _leaves(seen[theirs]):
-                for row, values, expected in zip(rows, told, column, strict=True):
+                for path, values, expected in zip(rows.path, told, column, strict=True):
                     if expected is None:
                         continue
                     value = _inner(values, names)
                     if value != expected and not _same(expected, None if value is None else _typed(value, kind)):
                         name = ".".join((ours, *names))
-                        self._add("stats", row.path, {name: _shown(expected)}, {name: value})
+                        self._add("stats", path, {name: _shown(expected)}, {name: value})
 
 
-def _differ(rows: list[FileLifetime], seen: pa.Table) -> pa.Array:
+def _repeated(paths: pa.ChunkedArray) -> set[str]:
+    if pc.count_distinct(paths).as_py() == len(paths):
+        return set()
+    counts = pc.value_counts(paths)
+    return set(counts.filter(pc.greater(counts.field("counts"), 1)).field("values").to_pylist())
+
+
+def _partition_value(text: str | None, kind: pa.DataType) -> Any:
+    """Returns a value of its type; an empty text is null (PROTOCOL.md, "Partition Value Serialization")."""
+    return None if text is None or text == "" else _typed(text, kind)
+
+
+def _differ(rows: _Rows, seen: pa.Table) -> pa.Array:
     """Tells of each file whether a statistic that delta-rs shows may not be what SQL has."""
     names = [name for name in _STATS if name in seen.column_names]
     fields = [(_STATS[name], seen.schema.field(name).type) for name in names]
-    trusted = [row.num_records is not None for row in rows]  # others nobody has decoded yet
-    ours = json_columns.parse([row.stats for row in rows], pa.struct(fields), trusted=trusted)
-    differ = pa.repeat(pa.scalar(False), len(rows))
+    trusted = [number is not None for number in rows.num_records]  # others nobody has decoded yet
+    ours = json_columns.parse(rows.stats, pa.struct(fields), trusted=trusted)
+    differ = pa.repeat(pa.scalar(False), len(rows.path))
     for name, column in zip(names, ours.flatten(), strict=True):
         theirs = seen[name].combine_chunks()
         for expected, actual in zip(_flat(theirs), _flat(column), strict=True):

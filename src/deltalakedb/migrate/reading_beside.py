@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -17,6 +17,9 @@ from .second_reading import Each, Reading, Scope, read
 
 _PAUSE_SECONDS = 0.1
 """How often the process tells what it has read."""
+
+_PATIENCE_SECONDS = 0.5
+"""How long a wait may be. A signal that comes just before one does not end it."""
 
 
 class Question(NamedTuple):
@@ -85,7 +88,8 @@ class Beside:
             DeltaLakeDBError: the process was killed, or died otherwise.
         """
         while self._reading is None:
-            self._take(self._heard.get())
+            with suppress(Empty):
+                self._take(self._heard.get(timeout=_PATIENCE_SECONDS))
         return self._reading
 
     def _take(self, heard: int | Reading | BaseException) -> None:

@@ -195,12 +195,12 @@ class _Validation:
         scope = Scope(segment, floor, segment.first_version != whole or self._entry.gaps is not None)
         versions = range(floor if all_versions else segment.version, segment.version + 1)
         self._begin(segment, len(versions))
-        opening = Opening(self._log.store, versions[0])  # meanwhile the log is read
-        self._against_log(scope, versions)
-        for version in versions:
-            table = opening.result() if version == versions[0] else open_version(self._log.store, version)
-            self._against_delta_rs(version, segment, table)
-            self._step()
+        with Opening(self._log.store, versions[0]) as opening:  # meanwhile the log is read
+            self._against_log(scope, versions)
+            for version in versions:
+                table = opening.result() if version == versions[0] else open_version(self._log.store, version)
+                self._against_delta_rs(version, segment, table)
+                self._step()
         differences = tuple(self._findings.differences)
         return ValidationReport(
             table_id=self._entry.table_id,
