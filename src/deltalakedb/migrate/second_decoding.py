@@ -22,8 +22,6 @@ Named = tuple[str, Any]
 
 _ROWS = 10_000
 
-_NESTED = frozenset({dict, list})
-
 
 def json_actions(chunks: Iterable[bytes], name: str) -> Iterator[Named]:
     """Yields the actions of a commit or a JSON checkpoint.
@@ -69,13 +67,12 @@ def _usual(line: bytes) -> Action | None:
 
 def _is_exact(values: Iterable[Any]) -> bool:
     """Tells whether no value, to any depth, is a number that orjson may have rounded."""
-    kinds = set(map(type, values))
-    if float in kinds:
-        return False
-    if not kinds.isdisjoint(_NESTED):
-        for value in values:
-            if type(value) in _NESTED and not _is_exact(value.values() if type(value) is dict else value):
-                return False
+    for value in values:
+        kind = type(value)
+        if kind is float:
+            return False
+        if (kind is dict or kind is list) and not _is_exact(value.values() if kind is dict else value):
+            return False
     return True
 
 
