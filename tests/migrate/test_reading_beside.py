@@ -13,7 +13,7 @@ from deltalakedb.catalog.database import Database
 from deltalakedb.errors import CorruptLogError, DeltaLakeDBError, LocationNotFoundError
 from deltalakedb.migrate import processes, reading_beside
 from deltalakedb.migrate.validate import validate
-from tests.migrate.damage import IN_FILES, IN_STATE, run, seen
+from tests.migrate.damage import IN_FILES, IN_STATE, run, seen, update
 from tests.support.logs import commit_name
 
 
@@ -46,6 +46,16 @@ def test_damage_is_found(database: Database, imported: str, started: list, damag
     run(database, damage.statement)
     assert seen(validate(database, imported)) == damage.found
     assert len(started) == 1
+
+
+def test_a_row_that_says_what_ended_it_but_not_when(database: Database, imported: str):
+    run(database, update("removed_version = NULL", "b.parquet"))
+    assert seen(validate(database, imported)) == {("removed_version", 1, "b.parquet")}
+
+
+def test_a_remove_of_a_live_file(database: Database, imported: str):
+    run(database, update("removal = '{}'", "d.parquet"))
+    assert seen(validate(database, imported)) == {("tombstone", 3, "d.parquet")}
 
 
 def test_small_tables_and_single_processors_have_no_process(database: Database, imported: str, started, monkeypatch):

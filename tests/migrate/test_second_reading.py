@@ -1,14 +1,17 @@
 """The second reading by itself: against what others say of the same logs."""
 
 import json
+from decimal import Decimal
+from itertools import permutations
 from pathlib import Path
 
 import pytest
 
 from deltalakedb.errors import CorruptLogError
 from deltalakedb.log.reader import open_log, plan
+from deltalakedb.log.segment import LogSegment
 from deltalakedb.log.store import open_store
-from deltalakedb.migrate import facts, second_decoding, second_reading
+from deltalakedb.migrate import facts, second_decoding, second_files, second_reading
 from deltalakedb.migrate.second_reading import Reading, Scope, read
 from tests.support.logs import LogBuilder, add, commit_info, dv, metadata, protocol, remove, to_lines
 from tests.support.shared_tables import SharedTable, shared_params
@@ -33,7 +36,7 @@ def test_every_version_of_the_shared_tables(shared: SharedTable):
 
 
 def test_it_shares_nothing_with_the_reader_and_the_replay():
-    for module in (second_reading, second_decoding, facts):
+    for module in (second_reading, second_files, second_decoding, facts):
         lines = Path(module.__file__).read_text().splitlines()
         imports = " ".join(line for line in lines if line.startswith(("from ", "import ")))
         for other in ("json_actions", "parquet_actions", "replay", "log.actions", "msgspec"):
@@ -64,6 +67,13 @@ def test_forms_of_json(form, chunk: int):
     assert actions == [pair for action in ACTIONS for pair in action.items()]
 
 
+def test_no_number_is_rounded():
+    line = b'{"add":{"path":"a","size":9007199254740993.0,"x":{"y":[[0.1],18446744073709551617]}}}'
+    ((_, body),) = second_decoding.json_actions([line], "x.json")
+    assert facts.facts_of_add(body).size == 9007199254740993
+    assert body["x"] == {"y": [[Decimal("0.1")], 18446744073709551617]}
+
+
 @pytest.mark.parametrize("text", [b'{"add": {"path": "a', b'{}\n{"add"', b"{'add': 1}\n", b"[1]", b"1", b"{}}"])
 def test_what_is_no_json(text: bytes):
     with pytest.raises(CorruptLogError, match=r"x\.json"):
@@ -82,6 +92,43 @@ def test_totals(tmp_path: Path):
     log.commit(remove("a"), add("a", size=5, deletionVector=dv(cardinality=3)))
     log.commit(add("b", size=8), remove("ghost"), remove("a", deletionVector=dv()), add("c", size=None))
     assert list(reading_of(log.root).totals.values()) == [(2, 11, 0, 0), (2, 11, 1, 3), (2, 8, 0, 0)]
+
+
+def sums_of(scope: Scope, *lives: second_reading.Life) -> facts.Sums:
+    sums = facts.Sums()
+    for life in lives:
+        file = life.facts.digest(life.path, life.added, scope.salt)
+        sums.add(facts.life_digest(facts.path_digest(life.path), file, life.ended, life.remove, scope.salt))
+    return sums
+
+
+def test_sums_stand_for_lifetimes_in_any_order():
+    scope = Scope(LogSegment(0, 0, None, ()), 0, floors_differ=False)
+    a, b = (second_reading.Life(path, 1, 2, facts.facts_of_add({"size": len(path)}), {}) for path in ("a", "bb"))
+    assert sums_of(scope, a, b).differ(sums_of(scope, b, a)) == set()
+    changed = [
+        a._replace(path="c"),
+        a._replace(added=2),
+        a._replace(added=None),
+        a._replace(ended=3),
+        a._replace(remove=None),
+        a._replace(ended=None),
+        a._replace(ended=None, remove=None),
+        a._replace(facts=b.facts),
+        a._replace(facts=a.facts._replace(stats="")),
+        a._replace(facts=a.facts._replace(stats={})),
+    ]
+    seen = [a, *changed]
+    for one, other in permutations(seen, 2):
+        assert sums_of(scope, one, b).differ(sums_of(scope, other, b))
+    assert sums_of(scope, a, a, b).differ(sums_of(scope, a, b))
+    assert len(sums_of(scope, a, b).differ(sums_of(scope, a._replace(facts=b.facts), b._replace(facts=a.facts)))) == 2
+
+
+def test_equal_sums_can_not_be_made_by_design():
+    life = second_reading.Life("a", 1, None, facts.facts_of_add({"size": 1}), None)
+    one, other = (Scope(LogSegment(0, 0, None, ()), 0, floors_differ=False) for _ in range(2))
+    assert sums_of(one, life).differ(sums_of(other, life))
 
 
 @pytest.mark.parametrize(

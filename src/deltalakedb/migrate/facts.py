@@ -64,12 +64,17 @@ class FileFacts(NamedTuple):
     extra: Action | None
     stats: str | Action | None
 
-    def digest(self) -> bytes:
-        """Returns 16 bytes that stand for all of it."""
+    def digest(self, path: str, added: int | None, salt: bytes) -> bytes:
+        """Returns 16 bytes that stand for all of it, for the file's path, and for the version that adds it.
+
+        With 16 random bytes as salt, the same for all digests that are compared, nobody can make a log and a table
+        whose sums of digests are equal by design.
+        """
         stats = self.stats
-        if isinstance(stats, str):
-            return _digest(f"{self[:-1]}={stats}")  # as it is: quoting it took longer than all the rest
-        return _digest(f"{self[:-1]}:{canonical(stats)}")
+        # Texts as they are: quoting them took longer than all the rest.
+        told = f"={stats}" if isinstance(stats, str) else f":{canonical(stats)}"
+        text = f"{len(path)} {path} {added} {self[:-1]}{told}"
+        return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, salt=salt).digest()
 
     def reduced(self) -> FileFacts:
         """Returns only what every checkpoint keeps of it."""
@@ -222,23 +227,21 @@ def path_digest(path: str) -> bytes:
     return _digest(path)
 
 
-def life_digest(
-    path: bytes, added: int | None, ended: int | None, facts: bytes, remove: Action | None, salt: bytes
-) -> bytes:
+def life_digest(path: bytes, file: bytes, ended: int | None, remove: Action | None, salt: bytes) -> bytes:
     """Returns what stands for a file's lifetime; it begins with the digest of its path.
 
     Args:
-        path: the digest of its path.
-        added: the version that adds it.
+        path: that digest.
+        file: the digest of its facts.
         ended: the version that ends it.
-        facts: the digest of its facts.
         remove: what ends it.
-        salt: 16 random bytes, the same for all digests that are compared. With them nobody can make a log and a table
-            whose sums of digests are equal by design.
+        salt: that of the facts' digest.
     """
+    if ended is None and remove is None:
+        return path + file
     end = "" if remove is None else repr(sorted(remove.items()))
-    text = f"{added} {ended} {end}".encode("utf-8", "surrogatepass")
-    return path + blake2b(path + facts + text, digest_size=16, salt=salt).digest()
+    text = f"{ended} {end}".encode("utf-8", "surrogatepass")
+    return path + blake2b(file + text, digest_size=16, salt=salt).digest()
 
 
 class Sums:

@@ -175,7 +175,8 @@ def _life(row: FileLifetime, snapshot: Snapshot, scope: Scope) -> Life:
 
 
 def _digest(life: Life, salt: bytes) -> bytes:
-    return life_digest(path_digest(life.path), life.added, life.ended, life.facts.digest(), life.remove, salt)
+    file = life.facts.digest(life.path, life.added, salt)
+    return life_digest(path_digest(life.path), file, life.ended, life.remove, salt)
 
 
 # ---- files in detail
@@ -213,11 +214,7 @@ def _compare_life(life: Life, row: Life, findings: Findings) -> None:
         end = life.ended if life.ended is not None else row.ended
         findings.add(begin if end is None else end, "removed_version", life.path, life.ended, row.ended)
     else:
-        for name in sorted({*(life.remove or ()), *(row.remove or ())}):
-            expected, actual = ((remove or {}).get(name) for remove in (life.remove, row.remove))
-            # What the remove only repeats of the file is found there.
-            if expected != actual and not _repeated(name, expected, life, actual, row):
-                findings.add(life.ended or begin, "tombstone", life.path, {name: expected}, {name: actual})
+        _compare_removes(life, row, findings)
     expected_facts, actual_facts = life.facts, row.facts
     if expected_facts.num_records != actual_facts.num_records:
         expected_facts = expected_facts._replace(num_records=counted(expected_facts.stats))
@@ -229,6 +226,18 @@ def _compare_life(life: Life, row: Life, findings: Findings) -> None:
         if name == "deletion_vector_id" and expected_facts.deletion_vector != actual_facts.deletion_vector:
             continue
         findings.compare(begin, _KINDS.get(name, name), life.path, expected, actual)
+
+
+def _compare_removes(life: Life, row: Life, findings: Findings) -> None:
+    end = life.ended if life.ended is not None else _begin(life)
+    names = {*(life.remove or ()), *(row.remove or ())}
+    if not names:  # but one of the two may be there
+        findings.compare(end, "tombstone", life.path, life.remove, row.remove)
+    for name in sorted(names):
+        expected, actual = ((remove or {}).get(name) for remove in (life.remove, row.remove))
+        # What the remove only repeats of the file is found there.
+        if expected != actual and not _repeated(name, expected, life, actual, row):
+            findings.add(end, "tombstone", life.path, {name: expected}, {name: actual})
 
 
 _REPEATED = {

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from ..errors import DeltaLakeDBError
 from ..log.reader import Log
 from . import processes
-from .second_reading import Each, Reading, Scope, read
+from .second_files import Each
+from .second_reading import Reading, Scope, read
 
 _PAUSE_SECONDS = 0.1
 """How often the process tells what it has read."""

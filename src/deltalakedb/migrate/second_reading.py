@@ -13,13 +13,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ..errors import CorruptLogError, DeltaLakeDBError, LocationNotFoundError
-from ..log.path import LOG_FOLDER, SIDECAR_FOLDER, LogFile, sidecar_name
 from ..log.reader import Log, expect
 from ..log.segment import LogSegment
 from .facts import (
@@ -38,9 +35,8 @@ from .facts import (
     vector_id,
     whole,
 )
-from .second_decoding import Named, json_actions, parquet_actions
-
-Each = Callable[[], None]
+from .second_decoding import Named
+from .second_files import Each, checkpoint_actions, commit_actions, understood
 
 
 class Life(NamedTuple):
@@ -133,11 +129,11 @@ def read(log: Log, scope: Scope, *, totals_at: Collection[int] = (), each: Each 
     reading = Reading()
     add, salt = reading.sums.add, scope.salt
 
-    def pack(_path: str, facts: FileFacts) -> bytes:
-        return facts.digest()
+    def pack(path: str, added: int | None, facts: FileFacts) -> bytes:
+        return facts.digest(path, added, salt)
 
-    def keep(key: bytes, added: int | None, ended: int | None, facts: bytes, remove: Action | None) -> None:
-        add(life_digest(key[:PATH_DIGEST], added, ended, facts, remove, salt))
+    def keep(key: bytes, _added: int | None, ended: int | None, file: bytes, remove: Action | None) -> None:
+        add(life_digest(key[:PATH_DIGEST], file, ended, remove, salt))
 
     _run(log, _Replay(scope, reading, pack, keep), totals_at, each)
     return reading
@@ -158,12 +154,12 @@ def read_digests(log: Log, scope: Scope, piles: Collection[int]) -> Digests:
     """
     found = Digests()
 
-    def pack(_path: str, facts: FileFacts) -> bytes:
+    def pack(path: str, added: int | None, facts: FileFacts) -> bytes:
         found.has_parsed_stats |= isinstance(facts.stats, dict)
-        return facts.digest()
+        return facts.digest(path, added, scope.salt)
 
-    def keep(key: bytes, added: int | None, ended: int | None, facts: bytes, remove: Action | None) -> None:
-        found.lives[life_digest(key[:PATH_DIGEST], added, ended, facts, remove, scope.salt)] += 1
+    def keep(key: bytes, _added: int | None, ended: int | None, file: bytes, remove: Action | None) -> None:
+        found.lives[life_digest(key[:PATH_DIGEST], file, ended, remove, scope.salt)] += 1
 
     _run(log, _Replay(scope, Reading(), pack, keep, only=lambda path: pile_of(path) in piles), (), None)
     return found
@@ -173,7 +169,7 @@ def read_files(log: Log, scope: Scope, paths: Collection[bytes]) -> list[Life]:
     """Returns the lifetimes of the files whose path has one of the given digests; reads the log anew."""
     lives: list[Life] = []
 
-    def pack(path: str, facts: FileFacts) -> tuple[str, FileFacts]:
+    def pack(path: str, _added: int | None, facts: FileFacts) -> tuple[str, FileFacts]:
         return path, facts
 
     def keep(
@@ -190,59 +186,17 @@ def _run(log: Log, replay: _Replay, totals_at: Collection[int], each: Each | Non
     expect(log, (*commits[:1], *(segment.checkpoint.files if segment.checkpoint else ()), *commits[1:]))
     if segment.checkpoint is not None:
         if commits and commits[0].version == segment.first_version:
-            with _understood(commits[0]):
-                replay.floor_commit(commits[0].version, _commit(log, commits.pop(0), each))
+            with understood(commits[0]):
+                replay.floor_commit(commits[0].version, commit_actions(log, commits.pop(0), each))
         for file in segment.checkpoint.files:
-            with _understood(file):
-                replay.checkpoint(segment.first_version, _checkpoint(log, file, each))
+            with understood(file):
+                replay.checkpoint(segment.first_version, checkpoint_actions(log, file, each))
         replay.note_totals(segment.first_version, totals_at)
     for commit in commits:
-        with _understood(commit):
-            replay.commit(commit.version, _commit(log, commit, each))
+        with understood(commit):
+            replay.commit(commit.version, commit_actions(log, commit, each))
         replay.note_totals(commit.version, totals_at)
     replay.finish()
-
-
-@contextmanager
-def _understood(file: LogFile) -> Iterator[None]:
-    """Raises CorruptLogError where a file holds something else than the protocol has there.
-
-    Plain values are taken as they come, so it shows in what they lack.
-    """
-    try:
-        yield
-    except DeltaLakeDBError:  # some of them are also ValueErrors
-        raise
-    except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError) as error:
-        raise CorruptLogError(f"{file.name}: not as the protocol has it ({type(error).__name__}: {error})") from error
-
-
-def _commit(log: Log, file: LogFile, each: Each | None) -> Iterator[Named]:
-    yield from json_actions(log.store.chunks(file.path), file.name)
-    if each is not None:
-        each()
-
-
-def _checkpoint(log: Log, file: LogFile, each: Each | None) -> Iterator[Named]:
-    for name, body in _checkpoint_file(log, file.path):
-        if name == "sidecar":
-            try:
-                yield from _checkpoint_file(log, f"{LOG_FOLDER}/{SIDECAR_FOLDER}/{sidecar_name(body['path'])}")
-            except LocationNotFoundError as error:
-                raise CorruptLogError(f"{file.name} names a sidecar that is not there: {body['path']}") from error
-        elif name != "checkpointMetadata":
-            yield name, body
-    if each is not None:
-        each()
-
-
-def _checkpoint_file(log: Log, path: str) -> Iterator[Named]:
-    name = path.rpartition("/")[2]
-    if name.endswith(".json"):
-        yield from json_actions(log.store.chunks(path), name)
-    else:
-        with log.store.open(path) as source:
-            yield from parquet_actions(source, name)
 
 
 class _Live(NamedTuple):
@@ -259,14 +213,15 @@ _STATE = ("metaData", "protocol", "txn", "domainMetadata")
 class _Replay:
     """Live files and latest state, moved on action by action.
 
-    `pack` makes of a path and facts what is held of a file; `keep` gets every lifetime as soon as its end is known.
+    `pack` makes of a path, the version that adds it, and facts what is held of a file; `keep` gets every lifetime as
+    soon as its end is known.
     """
 
     def __init__(
         self,
         scope: Scope,
         reading: Reading,
-        pack: Callable[[str, FileFacts], Any],
+        pack: Callable[[str, int | None, FileFacts], Any],
         keep: Keep,
         *,
         only: Callable[[bytes], bool] | None = None,
@@ -389,7 +344,7 @@ class _Replay:
         added, facts = self.scope.reduced(version, facts_of_add(body))
         vector = facts.deletion_vector
         deleted = None if vector is None else whole(vector.get("cardinality")) or 0
-        return _Live(added or 0, facts.size or 0, deleted, self._pack(body["path"], facts))
+        return _Live(added or 0, facts.size or 0, deleted, self._pack(body["path"], added, facts))
 
     def _begin(self, key: bytes, live: _Live) -> None:
         self._live[key] = live
@@ -421,7 +376,7 @@ class _Replay:
 
     def _tombstone(self, key: bytes, body: Action, version: int) -> None:
         if self.scope.covers(version):
-            what = self._pack(body["path"], facts_of_tombstone(body))
+            what = self._pack(body["path"], None, facts_of_tombstone(body))
             self._keep(key, None, version, what, _pathless(body))
 
 
