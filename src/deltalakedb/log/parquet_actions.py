@@ -22,7 +22,7 @@ from .actions import NO_RAW, Actions, Add, Extra, OtherAction, Remove
 from .add_columns import AddColumns
 from .json_actions import decode_named
 
-ROWS_PER_PIECE = 5_000
+ROWS_PER_PIECE = 10_000
 
 _PARSED = frozenset({"stats_parsed", "partitionValues_parsed"})
 _FILE_ACTIONS: dict[str, type[Add] | type[Remove]] = {"add": Add, "remove": Remove}
@@ -116,7 +116,7 @@ def _actions(batch: pa.RecordBatch) -> Actions:
     actions = Actions()
     for name in batch.schema.names:
         if name == "add":
-            actions.adds = AddColumns.of_known(*_files(batch.column(name), Add))
+            actions.adds = AddColumns.of_known(*_files(batch.column(name), Add)).by_partition()
         elif name == "remove":
             actions.removes = _removes(_files(batch.column(name), Remove)[1])
         elif name in _NAMED_ACTIONS:
