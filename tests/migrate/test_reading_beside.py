@@ -1,6 +1,7 @@
 """A validation whose log is read beside it: the same differences, the same errors, nothing left behind."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -11,7 +12,10 @@ import pytest
 
 from deltalakedb.catalog.database import Database
 from deltalakedb.errors import CorruptLogError, DeltaLakeDBError, LocationNotFoundError
+from deltalakedb.log.reader import open_log, plan
+from deltalakedb.log.store import open_store
 from deltalakedb.migrate import processes, reading_beside
+from deltalakedb.migrate.second_reading import Reading, Scope
 from deltalakedb.migrate.validate import validate
 from tests.migrate.damage import IN_FILES, IN_STATE, run, seen, update
 from tests.support.logs import commit_name
@@ -108,6 +112,21 @@ def test_a_reader_that_breaks_is_no_success(database: Database, imported: str, s
     with pytest.raises(DeltaLakeDBError, match=r"ended without a word \(exit code 1\)"):
         validate(database, imported)
     assert len(started) == 1
+
+
+def test_a_reader_that_is_done_ends_without_a_word(imported: str):
+    log = open_log(open_store(imported))
+    segment = plan(log)
+    question = reading_beside.Question(log, Scope(segment, segment.first_version, floors_differ=False), ())
+    script = "from deltalakedb.migrate.reading_beside import main; main()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", script], **pipes) as process:
+        process.stdin.write(pickle.dumps(question))
+        process.stdin.flush()
+        answers = iter(lambda: pickle.load(process.stdout), None)
+        assert [type(answer) for answer in answers] == [int, Reading]
+        assert process.wait(timeout=30) == 0  # though its input is still open
+        assert process.stderr.read() == b""
 
 
 VALIDATION = """

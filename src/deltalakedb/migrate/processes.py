@@ -136,6 +136,7 @@ def answer(work: Callable[[Any, Send], None]) -> None:
     except DeltaLakeDBError as error:
         send(error)
     send(None)
+    os._exit(0)  # an orderly end would stumble over the thread that reads
 
 
 def _end_with_the_listener() -> None:
