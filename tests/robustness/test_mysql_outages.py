@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from deltalakedb.errors import DatabaseConnectionError
-from deltalakedb.migrate import ahead, retrying
+from deltalakedb.migrate import processes, retrying
 from deltalakedb.migrate.importer import import_table
 from tests.robustness.tables import assert_like_undisturbed, opened
 from tests.support import leaks, mariadb
@@ -58,8 +58,8 @@ def test_a_server_that_restarts_is_waited_for(
 ):
     _proxy, url = proxied  # not its socket: PyMySQL leaves one open that leads nowhere
     if apart:
-        monkeypatch.setattr(ahead, "LARGE_FROM_BYTES", 0)
-        monkeypatch.setattr(ahead, "_processors", lambda: 2)
+        monkeypatch.setattr(processes, "LARGE_FROM_BYTES", 0)
+        monkeypatch.setattr(processes, "_processors", lambda: 2)
     starting = threading.Timer(0.3, mortal.start)
 
     def restart() -> None:
