@@ -32,8 +32,8 @@ The logs are made by `benchmarks/logs.py`: nine columns with statistics, a tenth
 a commit, partitioned by date; no data files. Ours and the peer take turns, after a round that doesn't count, and
 medians are compared. Imports, `validate` and memory are those of whole processes. What is asked of an imported table is
 timed in a fresh process, from connecting to the answer, the second time it is asked; delta-rs opens the log every time,
-as a new reader must. PostgreSQL is a server as it comes, `fsync` and all, on the same machine. What is wanted is wanted
-at 1,000,000 adds, in 10,000 commits.
+as a new reader must. PostgreSQL is a server as it comes, `fsync` and all, on the same machine; so is MariaDB, but for a
+buffer pool of 1 GB. What is wanted is wanted at 1,000,000 adds, in 10,000 commits.
 """
 
 
