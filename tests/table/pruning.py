@@ -15,7 +15,8 @@ from deltalakedb.catalog.dialects import dialect_for
 from deltalakedb.catalog.loading import append_files
 from deltalakedb.catalog.schema import delta_files
 from deltalakedb.catalog.snapshot import Snapshot, active_at
-from deltalakedb.log.actions import Add, key_of
+from deltalakedb.log.actions import Add
+from deltalakedb.log.add_columns import AddColumns
 from deltalakedb.replay.files import lifetimes
 from deltalakedb.rows import MetadataRow
 from deltalakedb.table import predicate, prune
@@ -57,18 +58,20 @@ class File:
 def load(connection: Connection, files: Sequence[File]) -> None:
     """Writes files to `delta_files`, as an import would."""
     registry.claim(connection, TABLE, "/lake/t", resume=False)
-    adds = [
-        Add(
-            path=f"{number}.parquet",
-            partition_values=msgspec.Raw(json.dumps(file.partition_values).encode()),
-            size=1,
-            modification_time=0,
-            data_change=True,
-            stats=file.stats,
-        )
-        for number, file in enumerate(files)
-    ]
-    rows = lifetimes(adds, [key_of(add) for add in adds], 0)
+    adds = AddColumns.of(
+        [
+            Add(
+                path=f"{number}.parquet",
+                partition_values=msgspec.Raw(json.dumps(file.partition_values).encode()),
+                size=1,
+                modification_time=0,
+                data_change=True,
+                stats=file.stats,
+            )
+            for number, file in enumerate(files)
+        ]
+    )
+    rows = lifetimes(adds, adds.keys(), 0)
     append_files(connection, dialect_for(connection.dialect.name), TABLE, rows)
 
 
