@@ -41,7 +41,7 @@ def test_partitions_are_put_together_and_nothing_is_lost(given: list[Add]):
 
 
 def test_what_is_not_known_is_absent():
-    (found,) = AddColumns.of_known(1, {"path": ["a"]})
+    (found,) = AddColumns.of_known({"path": ["a"]})
     assert found == Add(path="a")
     with pytest.raises(IndexError):
-        AddColumns.of_known(0, {})[0]
+        AddColumns.of_known({})[0]

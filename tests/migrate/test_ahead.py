@@ -59,8 +59,8 @@ def test_the_rows_are_the_same(database: Database, database_url: str, log: LogBu
 def test_a_checkpoint_counts_for_more_than_its_bytes():
     size = processes.LARGE_FROM_BYTES // 8
     checkpoint = Checkpoint(0, (LogFile("c", LogFileKind.CHECKPOINT, 0, size=size),))
-    assert not processes.is_large(LogSegment(0, 0, None, ()))
-    assert processes.is_large(LogSegment(0, 0, checkpoint, ()))
+    assert not processes.is_large(LogSegment(0, 0, None, ()).files)
+    assert processes.is_large(LogSegment(0, 0, checkpoint, ()).files)
 
 
 @pytest.mark.parametrize("most", [1, 2, 5])

@@ -116,9 +116,9 @@ def _actions(batch: pa.RecordBatch) -> Actions:
     actions = Actions()
     for name in batch.schema.names:
         if name == "add":
-            actions.adds = AddColumns.of_known(*_files(batch.column(name), Add)).by_partition()
+            actions.adds = AddColumns.of_known(_files(batch.column(name), Add)).by_partition()
         elif name == "remove":
-            actions.removes = _removes(_files(batch.column(name), Remove)[1])
+            actions.removes = _removes(_files(batch.column(name), Remove))
         elif name in _NAMED_ACTIONS:
             actions.others += (decode_named(name, _encode(row)) for row in _rows(batch, name))
         elif name not in _MANIFEST:
@@ -139,12 +139,12 @@ def _removes(columns: dict[str, list[Any]]) -> list[Remove]:
     return [Remove(**dict(zip(attributes, row, strict=True))) for row in zip(*columns.values(), strict=True)]
 
 
-def _files(column: pa.StructArray, kind: type[Add] | type[Remove]) -> tuple[int, dict[str, list[Any]]]:
-    """Returns how many file actions there are, and their columns by the attributes of their kind."""
+def _files(column: pa.StructArray, kind: type[Add] | type[Remove]) -> dict[str, list[Any]]:
+    """Returns file actions as columns, by the attributes of their kind; nothing where there are none."""
     path = pc.struct_field(column, "path")
     rows = column.filter(path.is_valid())
     if not len(rows):
-        return 0, {}
+        return {}
     names = [field.name for field in rows.type]
     children = dict(zip(names, rows.flatten(), strict=True))
     parsed = children.pop("stats_parsed", None)
@@ -155,7 +155,7 @@ def _files(column: pa.StructArray, kind: type[Add] | type[Remove]) -> tuple[int,
         values["stats"] = _stats(values.get("stats"), parsed)
     if children:
         values["extra"] = _extras(children)
-    return len(rows), values
+    return values
 
 
 def _values(column: pa.Array, kind: pa.DataType | None) -> list[Any]:
@@ -200,11 +200,9 @@ def _one_entry_texts(column: pa.MapArray) -> list[Raw]:
         each.slice(start, len(column)).dictionary_encode(null_encoding="encode") for each in (column.keys, column.items)
     )
     names, values = keys.dictionary.to_pylist(), items.dictionary.to_pylist()
-    count = len(values)
-    codes = pc.add(pc.multiply(keys.indices.cast(pa.int64()), count), items.indices).dictionary_encode()
-    texts = [
-        Raw(_encode({names[code // len(values)]: values[code % len(values)]})) for code in codes.dictionary.to_pylist()
-    ]
+    codes = pc.add(pc.multiply(keys.indices.cast(pa.int64()), len(values)), items.indices).dictionary_encode()
+    pairs = (divmod(code, len(values)) for code in codes.dictionary.to_pylist())
+    texts = [Raw(_encode({names[key]: values[item]})) for key, item in pairs]
     return [texts[at] for at in codes.indices.to_pylist()]
 
 

@@ -45,10 +45,14 @@ class LogSegment:
     checksums: tuple[LogFile, ...] = ()
 
     @property
+    def files(self) -> tuple[LogFile, ...]:
+        """All its files that are named in the listing (sidecars are not) but for the checksums."""
+        return self.commits + (self.checkpoint.files if self.checkpoint else ())
+
+    @property
     def size(self) -> int:
-        """The bytes of all its files that are named in the listing (sidecars are not)."""
-        files = self.commits + (self.checkpoint.files if self.checkpoint else ())
-        return sum(file.size for file in files)
+        """The bytes of its files."""
+        return sum(file.size for file in self.files)
 
     def check(self, version: int) -> None:
         """Raises VersionNotFoundError where `version` can't be rebuilt."""

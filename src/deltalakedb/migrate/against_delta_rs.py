@@ -17,13 +17,11 @@ from ..log.store import Store
 from .differences import Findings
 from .facts import parsed_json
 from .files_against_delta_rs import compare_files_with_delta_rs
+from .processes import PATIENCE_SECONDS
 from .state_against_log import metadata_of, protocol_of
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
-
-_PATIENCE_SECONDS = 0.5
-"""How long a wait may be. A signal that comes just before one does not end it."""
 
 UNSEEN = "removes, tags, row ids, domain metadata, change files and unknown fields"
 
@@ -69,12 +67,12 @@ class Opening:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:  # it may be about to end, and a thread that ends beside its process crashes it
-            self._thread.join(_PATIENCE_SECONDS)
+            self._thread.join(PATIENCE_SECONDS)
 
     def result(self) -> DeltaTable | str:
         """Waits for the table; returns what `open_version` does."""
         while self._thread.is_alive():
-            self._thread.join(_PATIENCE_SECONDS)
+            self._thread.join(PATIENCE_SECONDS)
         return self._opened[0]
 
 

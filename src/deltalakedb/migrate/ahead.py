@@ -23,8 +23,7 @@ class Ahead:
 
     def __init__(self, files: Iterable[LogFile]) -> None:
         """`files` are what lies in the log, by which a guess is made whether there will be enough to read."""
-        beside = processes.are_large(files) and processes.can_run_beside()
-        self._ready = processes.started(__name__) if beside else None
+        self._ready = processes.started(__name__) if processes.pays(files) else None
 
     def __enter__(self) -> Self:
         return self
@@ -42,7 +41,7 @@ class Ahead:
         Raises:
             As `feed`, when a batch is asked for.
         """
-        if not processes.is_large(source.segment) or not processes.can_run_beside():
+        if not processes.pays(source.segment.files):
             yield feed(source)
             return
         process, self._ready = self._ready or processes.started(__name__), None

@@ -245,7 +245,7 @@ class _Import:
         """Returns how many files a batch has at most, and how many batches a transaction."""
         size = self.batch_size
         if size is None:
-            size = self.database.dialect.large_batch if is_large(segment) else DEFAULT_BATCH_SIZE
+            size = self.database.dialect.large_batch if is_large(segment.files) else DEFAULT_BATCH_SIZE
         parts = -(-size // MOST_AT_ONCE)
         return -(-size // parts), parts
 
@@ -261,7 +261,7 @@ class _Import:
                     return
                 yield batch
 
-        others = all_others()
+        others, has_looked = all_others(), False
         while (first := next(others, None)) is not None:
             begun = time.perf_counter()
             with self.connection.begin():
@@ -269,15 +269,16 @@ class _Import:
                 loaded = self._load(chain((first,), islice(others, per_transaction - 1)))
             self._say_loaded(loaded, time.perf_counter() - begun)
             told.loaded(sum(each.files for each in loaded), loaded[-1].read)
-            self._let_database_look(told)
+            if not has_looked:
+                self._let_database_look()
+                has_looked = True
         assert last is not None
         return last
 
-    def _let_database_look(self, told: Told) -> None:
+    def _let_database_look(self) -> None:
         """Has the planner know, after the first transaction, what the rows are like: a sync may follow right away."""
-        if told.transactions == 1:
-            with self.connection.begin():
-                self.database.dialect.look_at_files(self.connection)
+        with self.connection.begin():
+            self.database.dialect.look_at_files(self.connection)
 
     def _say_loaded(self, loaded: Sequence[Batch], seconds: float) -> None:
         files, version = sum(batch.files for batch in loaded), loaded[-1].read.version
@@ -415,6 +416,5 @@ def fingerprint(segment: LogSegment) -> str:
 
     A table that is made anew often has commits of the same names and sizes.
     """
-    files = (*segment.commits, *(segment.checkpoint.files if segment.checkpoint else ()))
-    lines = "\n".join(f"{file.name} {file.size} {file.modified_ms}" for file in files)
+    lines = "\n".join(f"{file.name} {file.size} {file.modified_ms}" for file in segment.files)
     return hashlib.blake2b(lines.encode(), digest_size=32).hexdigest()

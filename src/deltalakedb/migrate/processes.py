@@ -18,7 +18,6 @@ from typing import IO, Any
 
 from ..errors import DeltaLakeDBError
 from ..log.path import LogFile, LogFileKind
-from ..log.segment import LogSegment
 
 LARGE_FROM_BYTES = 64 << 20
 """Logs from this size on are worth a process: below, one takes longer to start than it saves."""
@@ -28,6 +27,9 @@ _PACKED_TIMES = 8
 
 _PIPE_BYTES = 1 << 20
 
+PATIENCE_SECONDS = 0.5
+"""How long a wait may be. A signal that comes just before one does not end it."""
+
 Send = Callable[[Any], None]
 
 
@@ -35,21 +37,15 @@ class SilentEnd(Exception):
     """A process that ended before its last answer; the text tells its exit code."""
 
 
-def is_large(segment: LogSegment) -> bool:
-    """Tells whether a log is so large that reading it is worth some preparation."""
-    checkpoint = segment.checkpoint.files if segment.checkpoint is not None else ()
-    return are_large((*segment.commits, *checkpoint))
-
-
-def are_large(files: Iterable[LogFile]) -> bool:
-    """Tells the same of files of a log, as if all were JSON."""
+def is_large(files: Iterable[LogFile]) -> bool:
+    """Tells whether a log's files are so large, as if all were JSON, that reading them is worth some preparation."""
     times = {LogFileKind.COMMIT: 1, LogFileKind.CHECKPOINT: _PACKED_TIMES}
     return sum(times.get(file.kind, 0) * file.size for file in files) >= LARGE_FROM_BYTES
 
 
-def can_run_beside() -> bool:
-    """Tells whether there is a processor for another process."""
-    return _processors() > 1
+def pays(files: Iterable[LogFile]) -> bool:
+    """Tells whether a process of its own reads a log's files faster: there is enough to read, and a processor."""
+    return _processors() > 1 and is_large(files)
 
 
 def _processors() -> int:

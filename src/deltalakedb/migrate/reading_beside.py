@@ -19,9 +19,6 @@ from .second_reading import Reading, Scope, read
 _PAUSE_SECONDS = 0.1
 """How often the process tells what it has read."""
 
-_PATIENCE_SECONDS = 0.5
-"""How long a wait may be. A signal that comes just before one does not end it."""
-
 
 class Question(NamedTuple):
     """What to read, as `second_reading.read` takes it."""
@@ -37,7 +34,7 @@ def second_reading(
 ) -> Iterator[Here | Beside]:
     """Yields a reading that goes on until its result is asked for, beside this process where that is faster."""
     question = Question(log, scope, totals_at)
-    if not processes.is_large(scope.segment) or not processes.can_run_beside():
+    if not processes.pays(scope.segment.files):
         yield Here(question, each)
         return
     process = processes.started(__name__)
@@ -90,7 +87,7 @@ class Beside:
         """
         while self._reading is None:
             with suppress(Empty):
-                self._take(self._heard.get(timeout=_PATIENCE_SECONDS))
+                self._take(self._heard.get(timeout=processes.PATIENCE_SECONDS))
         return self._reading
 
     def _take(self, heard: int | Reading | BaseException) -> None:

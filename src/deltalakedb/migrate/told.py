@@ -33,11 +33,9 @@ class Told:
         self._segment = segment
         self._listener = listener
         self._files = 0
-        self.transactions = 0
 
     def loaded(self, files: int, read: Read) -> None:
         self._files += files
-        self.transactions += 1
         if self._listener is not None:
             segment = self._segment
             self._listener(

@@ -247,8 +247,7 @@ class _Validation:
         return self._log.files[-1].version > self._entry.version
 
     def _begin(self, segment: LogSegment, versions: int) -> None:
-        files = len(segment.commits) + (len(segment.checkpoint.files) if segment.checkpoint else 0)
-        self._total = files + versions
+        self._total = len(segment.files) + versions
 
     def _step(self) -> None:
         self._done += 1
