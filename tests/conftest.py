@@ -4,18 +4,14 @@
 """
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 from hypothesis import settings
 
 from deltalakedb.catalog.database import Database
 from tests.support import databases, leaks, mariadb, object_stores, other_clouds
-
-T = TypeVar("T")
 
 CLOUD_VARIABLE = "DELTALAKEDB_TEST_CLOUD"
 """`azure` or `google`: the shared tables are read from there, not from S3."""
@@ -36,12 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """The URL of a PostgreSQL server; each worker has its own, started by the first test that asks."""
-    with ExitStack() as stack:
-        try:
-            url = stack.enter_context(databases.postgres_server())
-        except databases.ServerUnavailableError as error:
-            pytest.skip(str(error))
-        yield url
+    yield from databases.running(databases.postgres_server)
 
 
 @pytest.fixture
@@ -54,12 +45,7 @@ def postgresql_url(postgres_server: str) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def mysql_server() -> Iterator[str]:
     """The URL of a MariaDB server; each worker has its own, started by the first test that asks."""
-    with ExitStack() as stack:
-        try:
-            url = stack.enter_context(mariadb.mysql_server())
-        except databases.ServerUnavailableError as error:
-            pytest.skip(str(error))
-        yield url
+    yield from databases.running(mariadb.mysql_server)
 
 
 @pytest.fixture
@@ -97,22 +83,13 @@ def bucket(s3_server: object_stores.S3Server) -> object_stores.Bucket:
 @pytest.fixture(scope="session")
 def azure_server() -> Iterator[other_clouds.AzureServer]:
     """A server of Azure's blobs; each worker has its own, started by the first test that asks."""
-    yield from _started(other_clouds.azurite)
+    yield from databases.running(other_clouds.azurite)
 
 
 @pytest.fixture(scope="session")
 def google_server() -> Iterator[other_clouds.GoogleServer]:
     """A server of Google's storage; each worker has its own, started by the first test that asks."""
-    yield from _started(other_clouds.google)
-
-
-def _started(server: Callable[[], AbstractContextManager[T]]) -> Iterator[T]:
-    with ExitStack() as stack:
-        try:
-            started = stack.enter_context(server())
-        except other_clouds.ServerUnavailableError as error:
-            pytest.skip(str(error))
-        yield started
+    yield from databases.running(other_clouds.google)
 
 
 @pytest.fixture(scope="module")

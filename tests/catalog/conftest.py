@@ -1,24 +1,19 @@
 """Servers as admins set them up; each worker has its own, started by the first test that asks."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from functools import partial
 
 import pytest
 
 from tests.support import mariadb, postgres_admin
-from tests.support.databases import ServerUnavailableError
+from tests.support.databases import running
 from tests.support.postgres_admin import Server
 
 
 @pytest.fixture(scope="session")
 def tls_server() -> Iterator[Server]:
     """A server that lets nobody in without TLS."""
-    with ExitStack() as stack:
-        try:
-            server = stack.enter_context(postgres_admin.server())
-        except ServerUnavailableError as error:
-            pytest.skip(str(error))
-        yield server
+    yield from running(postgres_admin.server)
 
 
 @pytest.fixture
@@ -38,20 +33,10 @@ def replica(tls_server: Server) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def bouncer(tls_server: Server) -> Iterator[int]:
     """The port of a PgBouncer in transaction mode, with three connections to the server for everybody."""
-    with ExitStack() as stack:
-        try:
-            port = stack.enter_context(postgres_admin.bouncer(tls_server))
-        except ServerUnavailableError as error:
-            pytest.skip(str(error))
-        yield port
+    yield from running(partial(postgres_admin.bouncer, tls_server))
 
 
 @pytest.fixture(scope="session")
 def tls_mysql() -> Iterator[mariadb.TlsMySQL]:
     """A server of MariaDB that lets nobody in without TLS."""
-    with ExitStack() as stack:
-        try:
-            server = stack.enter_context(mariadb.tls_mysql())
-        except ServerUnavailableError as error:
-            pytest.skip(str(error))
-        yield server
+    yield from running(mariadb.tls_mysql)

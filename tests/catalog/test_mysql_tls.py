@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 import deltalakedb
 from deltalakedb.catalog.database import Database
-from deltalakedb.errors import DatabaseConnectionError, DeltaLakeDBError
+from tests.catalog.refusals import refusal
 from tests.support import lake, leaks
 from tests.support.mariadb import TlsMySQL, connect, fresh_mysql
 
@@ -27,14 +27,6 @@ def database(tls_mysql: TlsMySQL) -> Iterator[str]:
             cursor.execute("CREATE OR REPLACE USER certified REQUIRE X509")
             cursor.execute(f"GRANT ALL ON {name}.* TO lake, certified")
         yield name
-
-
-def refusal(url: str) -> DeltaLakeDBError:
-    with closing(Database(url)) as database, pytest.raises(DatabaseConnectionError) as raised:
-        database.has_catalog()
-    assert raised.value.message.startswith("Database connection failed")
-    assert raised.value.hint
-    return raised.value
 
 
 def cipher(url: str) -> str:

@@ -15,7 +15,8 @@ from sqlalchemy import text
 import deltalakedb
 from deltalakedb.catalog.database import Database
 from deltalakedb.catalog.options import DatabaseOptions
-from deltalakedb.errors import DatabaseConnectionError, DeltaLakeDBError, PermissionDeniedError
+from deltalakedb.errors import PermissionDeniedError
+from tests.catalog.refusals import refusal
 from tests.support import lake, leaks
 from tests.support.postgres_admin import Server, wait_for_replica
 
@@ -25,14 +26,6 @@ def run(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, **environment}
     command = [sys.executable, "-m", "deltalakedb", *map(str, words)]
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-
-
-def refusal(url: str) -> DeltaLakeDBError:
-    with closing(Database(url)) as database, pytest.raises(DatabaseConnectionError) as raised:
-        database.has_catalog()
-    assert raised.value.message.startswith("Database connection failed")
-    assert raised.value.hint
-    return raised.value
 
 
 # ---- TLS

@@ -1,13 +1,16 @@
 """Fixtures for imported tables."""
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from deltalakedb.catalog.database import Database
+from deltalakedb.migrate import processes
 from deltalakedb.migrate.importer import import_table
 from tests.migrate.damage import make_log
+from tests.support.apart import read_apart
 from tests.support.databases import fresh_postgres, sqlite_url
 
 
@@ -17,6 +20,21 @@ def imported(database: Database, tmp_path: Path) -> str:
     location = str(make_log(tmp_path / "t").root)
     import_table(database, location)
     return location
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """Every log is read by a process of its own; returns those processes."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Noted(subprocess.Popen):
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
+            started.append(self)
+
+    read_apart(monkeypatch)
+    monkeypatch.setattr(processes.subprocess, "Popen", Noted)
+    return started
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

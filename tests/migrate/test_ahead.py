@@ -30,25 +30,9 @@ def log(tmp_path: Path) -> LogBuilder:
     return log
 
 
-@pytest.fixture
-def always(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
-    """Every log is read ahead; returns the processes that do it."""
-    started: list[subprocess.Popen[bytes]] = []
-
-    class Noted(subprocess.Popen):
-        def __init__(self, *args, **options):
-            super().__init__(*args, **options)
-            started.append(self)
-
-    monkeypatch.setattr(processes, "LARGE_FROM_BYTES", 0)
-    monkeypatch.setattr(processes, "_processors", lambda: 2)
-    monkeypatch.setattr(processes.subprocess, "Popen", Noted)
-    return started
-
-
 def test_the_rows_are_the_same(database: Database, database_url: str, log: LogBuilder, request):
     import_table(database, str(log.root), "here", batch_size=7)
-    started = request.getfixturevalue("always")
+    started = request.getfixturevalue("started")
     report = import_table(database, str(log.root), "ahead", batch_size=7)
     assert len(started) == 1
     assert started[0].poll() is not None
@@ -77,19 +61,19 @@ def test_a_transaction_may_have_several_batches(
     assert dump(database_url, "parts", without=MOMENTS) == dump(database_url, "whole", without=MOMENTS)
 
 
-def test_what_is_wrong_with_a_log_is_said_as_ever(database: Database, log: LogBuilder, always):
+def test_what_is_wrong_with_a_log_is_said_as_ever(database: Database, log: LogBuilder, started):
     broken = log.log / f"{COMMITS // 2:020d}.json"
     broken.write_text("{}\nno json\n")
     with pytest.raises(CorruptLogError, match=rf"{broken.name}.*line 2"):
         import_table(database, str(log.root), batch_size=3)
-    assert len(always) == 1
-    assert always[0].poll() is not None
+    assert len(started) == 1
+    assert started[0].poll() is not None
 
 
-def test_a_reader_that_is_killed_costs_no_rows(database: Database, database_url: str, log: LogBuilder, always):
+def test_a_reader_that_is_killed_costs_no_rows(database: Database, database_url: str, log: LogBuilder, started):
     def kill(_progress):
-        always[0].kill()
-        always[0].wait()
+        started[0].kill()
+        started[0].wait()
 
     for number in range(COMMITS, COMMITS + 300):  # more than the pipe holds
         log.commit(add(str(number), stats='{"numRecords":1,"x":"' + "x" * 20_000 + '"}'))

@@ -21,22 +21,6 @@ from tests.migrate.damage import IN_FILES, IN_STATE, run, seen, update
 from tests.support.logs import commit_name
 
 
-@pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
-    """Every log is read beside; returns the processes that do it."""
-    started: list[subprocess.Popen[bytes]] = []
-
-    class Noted(subprocess.Popen):
-        def __init__(self, *args, **options):
-            super().__init__(*args, **options)
-            started.append(self)
-
-    monkeypatch.setattr(processes, "LARGE_FROM_BYTES", 0)
-    monkeypatch.setattr(processes, "_processors", lambda: 2)
-    monkeypatch.setattr(processes.subprocess, "Popen", Noted)
-    return started
-
-
 def test_an_import_is_valid(database: Database, imported: str, started: list):
     steps: list[tuple[int, int]] = []
     report = validate(database, imported, all_versions=True, listener=lambda done, total: steps.append((done, total)))

@@ -27,8 +27,4 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def mortal() -> Iterator[MortalPostgres]:
     """A server of PostgreSQL that a test may stop, and has to start again."""
-    try:
-        with databases.mortal_postgres() as server:
-            yield server
-    except databases.ServerUnavailableError as error:
-        pytest.skip(str(error))
+    yield from databases.running(databases.mortal_postgres)

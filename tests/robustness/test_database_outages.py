@@ -10,10 +10,11 @@ import pytest
 
 from deltalakedb.catalog import registry
 from deltalakedb.errors import DatabaseConnectionError
-from deltalakedb.migrate import processes, retrying
+from deltalakedb.migrate import retrying
 from deltalakedb.migrate.importer import import_table
 from deltalakedb.migrate.told import Progress
 from tests.robustness.tables import assert_like_undisturbed, opened
+from tests.support.apart import read_apart
 from tests.support.databases import MortalPostgres, fresh_postgres
 from tests.support.logs import LogBuilder, add, commit_info, remove
 from tests.support.outages import At, retries
@@ -47,8 +48,7 @@ def test_a_server_that_restarts_is_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ):
     if apart:
-        monkeypatch.setattr(processes, "LARGE_FROM_BYTES", 0)
-        monkeypatch.setattr(processes, "_processors", lambda: 2)
+        read_apart(monkeypatch)
     starting = threading.Timer(0.3, mortal.start)
 
     def restart() -> None:

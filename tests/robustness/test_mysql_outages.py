@@ -9,11 +9,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from deltalakedb.errors import DatabaseConnectionError
-from deltalakedb.migrate import processes, retrying
+from deltalakedb.migrate import retrying
 from deltalakedb.migrate.importer import import_table
 from tests.robustness.tables import assert_like_undisturbed, opened
 from tests.support import leaks, mariadb
-from tests.support.databases import ServerUnavailableError
+from tests.support.apart import read_apart
+from tests.support.databases import running
 from tests.support.logs import LogBuilder
 from tests.support.mariadb import MySQL, connect, fresh_mysql
 from tests.support.outages import At, retries
@@ -25,11 +26,7 @@ pytestmark = pytest.mark.usefixtures("impatient")
 @pytest.fixture(scope="module")
 def mortal() -> Iterator[MySQL]:
     """A server of MariaDB that a test may stop, and has to start again."""
-    try:
-        with mariadb.mortal_mysql() as server:
-            yield server
-    except ServerUnavailableError as error:
-        pytest.skip(str(error))
+    yield from running(mariadb.mortal_mysql)
 
 
 @pytest.fixture
@@ -58,8 +55,7 @@ def test_a_server_that_restarts_is_waited_for(
 ):
     _proxy, url = proxied  # not its socket: PyMySQL leaves one open that leads nowhere
     if apart:
-        monkeypatch.setattr(processes, "LARGE_FROM_BYTES", 0)
-        monkeypatch.setattr(processes, "_processors", lambda: 2)
+        read_apart(monkeypatch)
     starting = threading.Timer(0.3, mortal.start)
 
     def restart() -> None:

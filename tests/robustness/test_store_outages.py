@@ -14,6 +14,7 @@ from deltalakedb.migrate import claimed, processes, retrying
 from deltalakedb.migrate.importer import ImportReport, import_table
 from deltalakedb.migrate.told import Progress
 from tests.robustness.tables import assert_like_an_import, assert_like_undisturbed, opened
+from tests.support.apart import read_apart
 from tests.support.logs import LogBuilder, add, commit_info
 from tests.support.object_stores import Bucket, Proxy, s3_error
 from tests.support.outages import At, retries
@@ -137,8 +138,7 @@ def test_commits_that_are_cleaned_up_while_they_are_read(
     monkeypatch: pytest.MonkeyPatch,
 ):
     if apart:
-        monkeypatch.setattr(processes, "LARGE_FROM_BYTES", 0)
-        monkeypatch.setattr(processes, "_processors", lambda: 2)
+        read_apart(monkeypatch)
         monkeypatch.setattr(processes, "_PIPE_BYTES", 4096)
         for _ in range(40):
             log.commit(commit_info(), add(f"new{log.version}", stats='{"x":"' + "x" * 20_000 + '"}'))

@@ -11,15 +11,16 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from unittest import mock
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg
+import pytest
 
 from tests.support import leaks
 
@@ -29,8 +30,21 @@ SERVER_VARIABLE = "DELTALAKEDB_TEST_POSTGRES_URL"
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "'2GB'"}
 
 
+T = TypeVar("T")
+
+
 class ServerUnavailableError(Exception):
     """No server could be started; the message says why."""
+
+
+def running(server: Callable[[], AbstractContextManager[T]]) -> Iterator[T]:
+    """What a fixture yields from: a running server; without one, its tests are skipped with the reason."""
+    with ExitStack() as stack:
+        try:
+            started = stack.enter_context(server())
+        except ServerUnavailableError as error:
+            pytest.skip(str(error))
+        yield started
 
 
 @contextmanager

@@ -32,13 +32,10 @@ from urllib.parse import quote, urlsplit
 
 import obstore.store
 
+from tests.support.databases import ServerUnavailableError
 from tests.support.object_stores import Bucket
 
 ROOT = Path(__file__).parents[2]
-
-
-class ServerUnavailableError(Exception):
-    """There is no such server on this machine; the message says what would have to be installed."""
 
 
 def _request(url: str, method: str, path: str, body: bytes = b"", **headers: str) -> None:
