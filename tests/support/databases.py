@@ -127,14 +127,23 @@ def mortal_postgres() -> Iterator[MortalPostgres]:
 def fresh_postgres(server_url: str) -> Iterator[str]:
     """Gives the URL of a new, empty database, which is dropped at the end, whoever is still connected."""
     name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
+    administer(server_url, f"CREATE DATABASE {name}")
     try:
         yield on_database(server_url, name)
     finally:
-        leaks.look_into_postgres(urlsplit(server_url)._replace(path=f"/{name}").geturl())
-        with psycopg.connect(server_url, autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        leaks.look_into_postgres(on_database(server_url, name))
+        administer(server_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def administer(server_url: str, statement: str) -> None:
+    """Has a server of PostgreSQL do something; where that takes too long, the error tells what else it is doing."""
+    with psycopg.connect(server_url, autocommit=True, connect_timeout=leaks.SECONDS) as connection:
+        connection.execute(f"SET statement_timeout = '{leaks.SECONDS}s'")
+        try:
+            connection.execute(statement)
+        except psycopg.errors.QueryCanceled as error:
+            doing = connection.execute("SELECT pid, backend_type, state, wait_event, query FROM pg_stat_activity")
+            raise AssertionError("\n".join(map(str, [statement, *doing]))) from error
 
 
 def driver_url(url: str) -> str:

@@ -31,6 +31,9 @@ QUOTED = quote(PASSWORD, safe="")
 STORE_KEY = "wJalrXUtnFEMI-bPxRfiCYEXAMPLEKEY"
 """The secret key of the test servers of S3."""
 
+SECONDS = 60
+"""How long a server may take for what keeps the tests in order."""
+
 KEPT = ("url", "pgpass", "pg_service.conf", "deltalakedb.toml")
 
 _HUNTED = (QUARRY, STORE_KEY)
@@ -71,9 +74,9 @@ FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')
 def look_into_postgres(url: str) -> None:
     """Looks into every row of every table of a database."""
     wanted = "{" + ",".join(f"%{hunted}%" for hunted in _HUNTED) + "}"
-    with psycopg.connect(url) as connection:
+    with psycopg.connect(url, connect_timeout=SECONDS) as connection:
         # Whoever was left behind may hold locks; the database may have timeouts.
-        connection.execute("SET statement_timeout = 0; SET lock_timeout = 0")
+        connection.execute(f"SET statement_timeout = '{SECONDS}s'; SET lock_timeout = 0")
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"

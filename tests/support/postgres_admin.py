@@ -25,7 +25,7 @@ import psycopg
 
 from tests.support import leaks
 from tests.support.authority import Authority, authority_in
-from tests.support.databases import FAST, ServerUnavailableError
+from tests.support.databases import FAST, ServerUnavailableError, administer
 from tests.support.ports import free_port
 
 BIN_VARIABLE = "DELTALAKEDB_TEST_POSTGRES_BIN"
@@ -62,12 +62,10 @@ class Server:
     def fresh(self) -> Iterator[str]:
         """Gives the name of a new, empty database, which is looked into and dropped at the end."""
         name = f"test_{uuid.uuid4().hex}"
-        with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
+        administer(self.url(), f"CREATE DATABASE {name}")
         yield name
         leaks.look_into_postgres(self.url(name))
-        with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        administer(self.url(), f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @contextmanager

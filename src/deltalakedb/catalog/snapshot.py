@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, literal, or_, select
 from sqlalchemy.sql import visitors
 
-from ..errors import VersionNotFoundError
+from ..errors import CatalogError, VersionNotFoundError
 from ..rows import (
     CdcFileRow,
     CommitRow,
@@ -267,12 +267,17 @@ class Snapshot:
     def _rows(self, query: Select[Any]) -> Iterator[tuple[Any, ...]]:
         """Yields plain tuples, straight from the driver: rows of SQLAlchemy's own took a quarter more time.
 
-        PostgreSQL sends while they are worked on; other statements of the connection have to wait for the last one.
+        PostgreSQL sends while they are worked on; the connection refuses other statements until the last one.
         """
         if self.connection.dialect.name == "postgresql":
             streams: list[Iterator[tuple[Any, ...]]] = []
             self.connection.execute(query, execution_options={STREAMED: streams})
-            yield from streams[0]
+            try:
+                yield from streams[0]
+                if not streams:
+                    raise CatalogError("The transaction ended while its rows were being read")
+            finally:
+                streams.clear()
             return
         with self.connection.execute(query) as result:
             cursor: Any = result.cursor

@@ -44,7 +44,10 @@ _KEPT = 5
 """Connections that stay open when nobody uses them."""
 
 STREAMED = "deltalakedb_streamed"
-"""An option of an execution: a list that gets an iterator of the rows, which arrive as they are asked for."""
+"""An option of an execution: a list that gets a generator of the rows, which arrive as they are asked for.
+
+Until whoever reads them clears the list, the connection does nothing else; the end of the transaction clears it, too.
+"""
 
 _NEVER_ANALYZED = """
 SELECT 1 FROM pg_catalog.pg_class
@@ -82,6 +85,8 @@ class PostgreSQLDialect(Dialect):
             raise self.driver_missing(error) from error
         engine = Engine(known.pool.recreate(), known.dialect, known.url)
         engine.update_execution_options(**known.get_execution_options())
+        event.listen(engine, "commit", _end_stream)
+        event.listen(engine, "rollback", _end_stream)
         first = "; ".join([*(_READER if read_only else ()), *_settings(options)])
         if first:
 
@@ -243,11 +248,22 @@ def _known_engine(url: URL, options: DatabaseOptions) -> Engine:
 
 def _stream(cursor: Any, statement: str, parameters: Any, context: Any) -> bool | None:
     """Has the driver stream the rows of an execution that asks for it, by a cursor that SQLAlchemy doesn't close."""
+    if cursor.connection.lock.locked():  # by a stream of this thread: the driver would wait for ever
+        raise RuntimeError("The rows of another statement are still being read by this connection")
     streams = context.execution_options.get(STREAMED)
     if streams is None:
         return None
     streams.append(cursor.connection.cursor().stream(statement, parameters, size=_IN_FLIGHT))
+    context.root_connection.info[STREAMED] = streams
     return True
+
+
+def _end_stream(connection: Connection) -> None:
+    """Ends what is still read when its transaction ends: the driver would wait for it, and it for us."""
+    streams = connection.info.pop(STREAMED, [])
+    for rows in streams:
+        rows.close()
+    streams.clear()
 
 
 def _settings(options: DatabaseOptions) -> list[str]:
