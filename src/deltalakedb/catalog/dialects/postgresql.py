@@ -260,7 +260,7 @@ def _stream(cursor: Any, statement: str, parameters: Any, context: Any) -> bool 
 
 def _end_stream(connection: Connection) -> None:
     """Ends what is still read when its transaction ends: the driver would wait for it, and it for us."""
-    streams = connection.info.pop(STREAMED, [])
+    streams = [] if connection.invalidated else connection.info.pop(STREAMED, [])
     for rows in streams:
         rows.close()
     streams.clear()
