@@ -42,7 +42,7 @@ def test_links_that_lead_nowhere_are_not_listed(tmp_path: Path):
 
 
 def test_a_file_comes_in_chunks_that_join_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(store_module, "CHUNK_BYTES", 10)
+    monkeypatch.setattr(store_module, "READ_BYTES", 10)
     content = bytes(range(256))
     (tmp_path / "file").write_bytes(content)
     (tmp_path / "empty").touch()

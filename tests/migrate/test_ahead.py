@@ -75,7 +75,7 @@ def test_a_reader_that_is_killed_costs_no_rows(database: Database, database_url:
         started[0].kill()
         started[0].wait()
 
-    for number in range(COMMITS, COMMITS + 300):  # more than the pipe holds
+    for number in range(COMMITS, COMMITS + 600):  # more than the pipe holds and is fetched before it is needed
         log.commit(add(str(number), stats='{"numRecords":1,"x":"' + "x" * 20_000 + '"}'))
     with pytest.raises(DeltaLakeDBError, match="ended without a word") as caught:
         import_table(database, str(log.root), "killed", batch_size=10, listener=kill)

@@ -77,7 +77,7 @@ def test_large_commits_are_read_in_pieces(
     database: Database, database_url: str, log: LogBuilder, monkeypatch: pytest.MonkeyPatch
 ):
     load(database, log)
-    monkeypatch.setattr(store, "CHUNK_BYTES", 1000)
+    monkeypatch.setattr(store, "READ_BYTES", 1000)
     monkeypatch.setattr(changes, "CHUNK_BYTES", 1000)
     log.commit(*(add(f"{number}") for number in range(1200)))
     log.commit(*(remove(f"{number}") for number in range(0, 1200, 2)), *(add(f"{n}", size=9) for n in range(1, 700, 2)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
@@ -45,15 +45,17 @@ class Ahead:
             yield feed(source)
             return
         process, self._ready = self._ready or processes.started(__name__), None
+        batches = _batches(process, source)
         try:
-            yield _batches(process, source)
+            yield batches
         finally:
+            batches.close()
             processes.end(process)
 
 
-def _batches(process: subprocess.Popen[bytes], source: Source) -> Iterator[Batch]:
+def _batches(process: subprocess.Popen[bytes], source: Source) -> Generator[Batch, None, None]:
     try:
-        yield from processes.answers(process, source)
+        yield from processes.early(processes.answers(process, source))
     except processes.SilentEnd as error:
         raise DeltaLakeDBError(
             f"The process that reads the log of {source.table_id!r} ended without a word ({error})",
