@@ -28,8 +28,8 @@ _PACKED_TIMES = 8
 
 _PIPE_BYTES = 1 << 20
 
-_ANSWERS_KEPT = 32
-"""Answers that wait for who takes them, at most: about 10 MB of an import's."""
+_ANSWERS_KEPT = 16
+"""Answers that wait for who takes them, at most: about 6 MB of an import's."""
 
 FETCHER = "deltalakedb-fetcher"
 """The name of a thread that fetches answers."""
