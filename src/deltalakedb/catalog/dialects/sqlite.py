@@ -36,6 +36,8 @@ _OPTIONS = frozenset({"timeout", "isolation_level", "detect_types", "check_same_
 BUSY_SECONDS = 30
 """How long a writer waits for another one."""
 
+_PAUSE_SECONDS = 0.01
+
 _STEPS_BETWEEN_LOOKS = 100_000
 """Of SQLite's own machine, after which it is seen whether a statement's time is up: some milliseconds."""
 
@@ -68,9 +70,10 @@ class SQLiteDialect(Dialect):
         if url.database and not url.database.startswith("file:") and read_only:
             query = {**url.query, "mode": "ro", "uri": "true"}
             url = url.set(database=f"file:{quote(str(Path(url.database).absolute()))}", query=query)
+        waits = {} if "timeout" in url.query else {"timeout": BUSY_SECONDS}
         engine = create_engine(
             url,
-            connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
+            connect_args={**waits, "isolation_level": None},
             poolclass=NullPool if url.database and ":memory:" not in url.database else None,
         )
 
@@ -79,7 +82,7 @@ class SQLiteDialect(Dialect):
             connection.execute("PRAGMA foreign_keys = ON")
             if not read_only:
                 connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # of a new file; others keep theirs
-                connection.execute("PRAGMA journal_mode = WAL")
+                _write_ahead(connection)
                 connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_BYTES // PAGE_BYTES}")
                 connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA temp_store = MEMORY")
@@ -153,6 +156,20 @@ class SQLiteDialect(Dialect):
         if code.startswith("SQLITE_CORRUPT"):
             return CatalogError(f"The database file is damaged: {where}", "Restore it from a backup, or import anew.")
         return CatalogError(f"The database refused: {text} ({where})")
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Has a file written ahead. SQLite does not wait there for who makes or writes the same file: so we do."""
+    (milliseconds,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    deadline = time.monotonic() + milliseconds / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() >= deadline:
+                raise
+        time.sleep(_PAUSE_SECONDS)
 
 
 _NO_NUMBER = -(2**63)
