@@ -127,15 +127,15 @@ def mortal_postgres() -> Iterator[MortalPostgres]:
 def fresh_postgres(server_url: str) -> Iterator[str]:
     """Gives the URL of a new, empty database, which is dropped at the end, whoever is still connected."""
     name = f"test_{uuid.uuid4().hex}"
-    administer(server_url, f"CREATE DATABASE {name}")
+    _administer(server_url, f"CREATE DATABASE {name}")
     try:
         yield on_database(server_url, name)
     finally:
         leaks.look_into_postgres(on_database(server_url, name))
-        administer(server_url, f"DROP DATABASE {name} WITH (FORCE)")
+        _administer(server_url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def administer(server_url: str, statement: str) -> None:
+def _administer(server_url: str, statement: str) -> None:
     """Has a server of PostgreSQL do something; where that takes too long, the error tells what else it is doing."""
     with psycopg.connect(server_url, autocommit=True, connect_timeout=leaks.SECONDS) as connection:
         connection.execute(f"SET statement_timeout = '{leaks.SECONDS}s'")

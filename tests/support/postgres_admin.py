@@ -19,13 +19,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import psycopg
 
 from tests.support import leaks
 from tests.support.authority import Authority, authority_in
-from tests.support.databases import FAST, ServerUnavailableError, administer
+from tests.support.databases import FAST, ServerUnavailableError, fresh_postgres
 from tests.support.ports import free_port
 
 BIN_VARIABLE = "DELTALAKEDB_TEST_POSTGRES_BIN"
@@ -61,11 +61,8 @@ class Server:
     @contextmanager
     def fresh(self) -> Iterator[str]:
         """Gives the name of a new, empty database, which is looked into and dropped at the end."""
-        name = f"test_{uuid.uuid4().hex}"
-        administer(self.url(), f"CREATE DATABASE {name}")
-        yield name
-        leaks.look_into_postgres(self.url(name))
-        administer(self.url(), f"DROP DATABASE {name} WITH (FORCE)")
+        with fresh_postgres(self.url()) as url:
+            yield urlsplit(url).path.removeprefix("/")
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -45,11 +45,10 @@ class Ahead:
             yield feed(source)
             return
         process, self._ready = self._ready or processes.started(__name__), None
-        batches = _batches(process, source)
         try:
-            yield batches
+            with closing(_batches(process, source)) as batches:
+                yield batches
         finally:
-            batches.close()
             processes.end(process)
 
 
