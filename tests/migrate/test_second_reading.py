@@ -1,13 +1,18 @@
 """The second reading by itself: against what others say of the same logs."""
 
 import json
+import pickle
 from decimal import Decimal
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deltalakedb.errors import CorruptLogError
+from deltalakedb.log.actions import file_key
 from deltalakedb.log.reader import open_log, plan
 from deltalakedb.log.segment import LogSegment
 from deltalakedb.log.store import open_store
@@ -92,6 +97,41 @@ def test_totals(tmp_path: Path):
     log.commit(remove("a"), add("a", size=5, deletionVector=dv(cardinality=3)))
     log.commit(add("b", size=8), remove("ghost"), remove("a", deletionVector=dv()), add("c", size=None))
     assert list(reading_of(log.root).totals.values()) == [(2, 11, 0, 0), (2, 11, 1, 3), (2, 8, 0, 0)]
+
+
+FIELDS = st.dictionaries(
+    st.sampled_from(["path", "partitionValues", "size", "modificationTime", "dataChange", "stats", "tags", "new"]),
+    st.none() | st.booleans() | st.integers() | st.text() | st.just({"a": "b"}) | st.just(Decimal("7.0")),
+)
+
+
+@given(FIELDS)
+def test_the_usual_fields_are_taken_like_any_others(body: dict):
+    longer = body | {"baseRowId": None, "defaultRowCommitVersion": None}  # of more fields, which say nothing
+    assert repr(facts.facts_of_add(body)) == repr(facts.facts_of_add(longer))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(st.characters()) | st.decimals(allow_nan=False),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(st.text(max_size=3), values, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(JSON, JSON)
+def test_digests_are_the_same_for_the_same_values_alone(one: Any, other: Any):
+    def digest(value: Any) -> bytes:
+        return facts.facts_of_add({"tags": value}).digest("a", 1, b"")
+
+    assert digest(one) == digest(pickle.loads(pickle.dumps(one)))  # whatever else shares its parts
+    assert (digest(one) == digest(other)) == (repr(one) == repr(other))
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_paths_are_hashed_as_keys_of_files_are(path: str):
+    assert facts.path_digest(path) == file_key(
+        path, None
+    )  # files_against_log._whole_digest takes the one for the other
 
 
 def sums_of(scope: Scope, *lives: second_reading.Life) -> facts.Sums:

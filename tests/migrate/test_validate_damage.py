@@ -4,16 +4,15 @@ import json
 from pathlib import Path
 
 import pytest
-from deltalake import DeltaTable
 
 from deltalakedb.catalog import registry
 from deltalakedb.catalog.database import Database
 from deltalakedb.catalog.snapshot import snapshot
 from deltalakedb.log.reader import open_log, plan
 from deltalakedb.log.store import open_store
-from deltalakedb.migrate.against_delta_rs import compare_history, compare_with_delta_rs, open_version
+from deltalakedb.migrate.against_delta_rs import Opened, compare_history, compare_state_with_delta_rs, open_version
 from deltalakedb.migrate.differences import LIMIT, Findings
-from deltalakedb.migrate.files_against_delta_rs import compare_deletion_vectors
+from deltalakedb.migrate.files_against_delta_rs import compare_deletion_vectors, compare_files_with_delta_rs
 from deltalakedb.migrate.importer import import_table
 from deltalakedb.migrate.validate import validate
 from tests.migrate.damage import IN_FILES, IN_STATE, MORE_DELETED, Damage, run, seen, update
@@ -78,12 +77,13 @@ def test_delta_rs_alone_sees_it(database: Database, imported: str, damage: Damag
 
 
 def delta_rs_finds(database: Database, location: str) -> list:
-    findings, table = Findings(), open_version(open_store(location), 3)
-    assert isinstance(table, DeltaTable)
+    findings, opened = Findings(), open_version(open_store(location), 3)
+    assert isinstance(opened, Opened)
     with database.reading() as connection:
         at = snapshot(connection, registry.readable(connection, "t"))
-        compare_with_delta_rs(table, at, findings)
-        compare_history(table, at, plan(open_log(open_store(location))), findings)
+        compare_state_with_delta_rs(opened.table, at, findings)
+        compare_files_with_delta_rs(opened.add_actions, at, findings)
+        compare_history(opened.table, at, plan(open_log(open_store(location))), findings)
     return findings.differences
 
 
@@ -101,9 +101,10 @@ def test_an_unknown_action(database: Database, tmp_path: Path):
 
 def test_delta_rs_counts_deleted_rows(database: Database, imported: str):
     run(database, MORE_DELETED)
-    findings, table = Findings(), open_version(open_store(imported), 3)
+    findings, opened = Findings(), open_version(open_store(imported), 3)
+    assert isinstance(opened, Opened)
     with database.reading() as connection:
-        compare_deletion_vectors(table, snapshot(connection, registry.readable(connection, "t")), findings)
+        compare_deletion_vectors(opened.table, snapshot(connection, registry.readable(connection, "t")), findings)
     (one,) = findings.differences
     assert (one.kind, one.path, one.expected, one.actual) == ("deletion_vector", "a.parquet", 2, 3)
 

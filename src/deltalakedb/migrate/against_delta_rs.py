@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from ..catalog.gaps import whole_from
 from ..catalog.snapshot import Snapshot
@@ -16,7 +16,6 @@ from ..log.segment import LogSegment
 from ..log.store import Store
 from .differences import Findings
 from .facts import parsed_json
-from .files_against_delta_rs import compare_files_with_delta_rs
 from .processes import PATIENCE_SECONDS
 from .state_against_log import metadata_of, protocol_of
 
@@ -33,7 +32,14 @@ def reader_name() -> str:
     return f"deltalake {deltalake.__version__}"
 
 
-def open_version(store: Store, version: int | None = None) -> DeltaTable | str:
+class Opened(NamedTuple):
+    """A table that delta-rs has opened, and its active files as delta-rs shows them, an Arrow stream."""
+
+    table: DeltaTable
+    add_actions: Any
+
+
+def open_version(store: Store, version: int | None = None) -> Opened | str:
     """Returns a table at a version, by default its newest, or why delta-rs does not open it.
 
     It reads the log anew for every version.
@@ -42,14 +48,13 @@ def open_version(store: Store, version: int | None = None) -> DeltaTable | str:
 
     try:
         table = DeltaTable(store.location, version=version, storage_options=dict(store.storage_options) or None)
-        table.get_add_actions()  # some tables open, and fail here
+        return Opened(table, table.get_add_actions())  # some tables open, and fail here
     except Exception as error:
         return store.scrub(reason(error))
     except BaseException as error:  # a panic of the library's, which is no Exception
         if type(error).__name__ != "PanicException":
             raise
         return store.scrub(reason(error))
-    return table
 
 
 class Opening:
@@ -58,7 +63,7 @@ class Opening:
     def __init__(self, store: Store, version: int) -> None:
         import deltalake  # noqa: F401 (a process that ends while its thread imports a library crashes)
 
-        self._opened: list[DeltaTable | str] = []
+        self._opened: list[Opened | str] = []
         self._thread = threading.Thread(target=lambda: self._opened.append(open_version(store, version)), daemon=True)
         self._thread.start()
 
@@ -69,7 +74,7 @@ class Opening:
         if kind is not None:  # it may be about to end, and a thread that ends beside its process crashes it
             self._thread.join(PATIENCE_SECONDS)
 
-    def result(self) -> DeltaTable | str:
+    def result(self) -> Opened | str:
         """Waits for the table; returns what `open_version` does."""
         while self._thread.is_alive():
             self._thread.join(PATIENCE_SECONDS)
@@ -79,19 +84,6 @@ class Opening:
 def reason(error: BaseException) -> str:
     """Returns what an error of delta-rs says, in one line."""
     return str(error).partition("\n")[0].strip() or type(error).__name__
-
-
-def compare_with_delta_rs(
-    table: DeltaTable, snapshot: Snapshot, findings: Findings, *, trusts_checksum: bool = False
-) -> None:
-    """Compares one version: its files, metadata, protocol and transactions.
-
-    Metadata and protocol are left out with `trusts_checksum`: delta-rs takes them from a checksum where there is one,
-    and that one is known to be another table's.
-    """
-    if not trusts_checksum:
-        _compare_state(table, snapshot, findings)
-    compare_files_with_delta_rs(table, snapshot, findings)
 
 
 def compare_history(table: DeltaTable, snapshot: Snapshot, segment: LogSegment, findings: Findings) -> None:
@@ -127,7 +119,12 @@ def _noted(info: Any) -> dict[str, Any]:
     return {name: value for name, value in noted.items() if name != "version" and value is not None}
 
 
-def _compare_state(table: DeltaTable, snapshot: Snapshot, findings: Findings) -> None:
+def compare_state_with_delta_rs(table: DeltaTable, snapshot: Snapshot, findings: Findings) -> None:
+    """Compares the metadata, protocol and transactions of a version.
+
+    delta-rs takes metadata and protocol from a checksum where there is one: not for a version whose checksum is known
+    to be another table's.
+    """
     version, row, protocol = snapshot.version, snapshot.metadata(), snapshot.protocol()
     seen = table.metadata()
     if row is None or protocol is None:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import base64
 import json
+import marshal
 import re
 from datetime import UTC, date, datetime
 from decimal import Context, Decimal
 from functools import lru_cache
 from hashlib import blake2b
+from operator import itemgetter
 from typing import Any, NamedTuple, NoReturn
 
 from ..rows import FileLifetime
@@ -71,10 +73,8 @@ class FileFacts(NamedTuple):
         whose sums of digests are equal by design.
         """
         stats = self.stats
-        # Texts as they are: quoting them took longer than all the rest.
-        told = f"={stats}" if isinstance(stats, str) else f":{canonical(stats)}"
-        text = f"{len(path)} {path} {added} {self[:-1]}{told}"
-        return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, salt=salt).digest()
+        told = stats if stats is None or isinstance(stats, str) else canonical(stats)
+        return _short(_as_bytes((path, added, *self[:-1], told)), salt)
 
     def reduced(self) -> FileFacts:
         """Returns only what every checkpoint keeps of it."""
@@ -91,6 +91,10 @@ class FileFacts(NamedTuple):
 
 def facts_of_add(body: Action) -> FileFacts:
     """Returns the facts of an add, or of a remove in its place."""
+    if len(body) == _USUAL_FIELDS:
+        usual = _usual(body)
+        if usual is not None:
+            return usual
     told = body.get  # and all in order, not by name: there are millions of them
     size, modified, stats, vector = told("size"), told("modificationTime"), told("stats"), told("deletionVector")
     return FileFacts(
@@ -108,6 +112,22 @@ def facts_of_add(body: Action) -> FileFacts:
         None if body.keys() <= ADD_FIELDS else {name: body[name] for name in body if name not in ADD_FIELDS},
         stats,
     )
+
+
+_USUAL_FIELDS = 6
+_told = itemgetter("path", "partitionValues", "size", "modificationTime", "dataChange", "stats")
+
+
+def _usual(body: Action) -> FileFacts | None:
+    """Returns the facts of an add with just the fields that most writers give, in half the time; None for others."""
+    try:
+        _path, partition_values, size, modified, data_change, stats = _told(body)
+    except KeyError:
+        return None
+    if type(size) is not int or type(modified) is not int:
+        return None
+    records, values = num_records(stats), partition_values or {}
+    return FileFacts(size, modified, data_change, records, None, None, None, values, None, None, None, None, stats)
 
 
 def facts_of_tombstone(remove: Action) -> FileFacts:
@@ -202,7 +222,7 @@ def remove_of_row(row: FileLifetime, facts: FileFacts) -> Action | None:
     """
     if row.removal is None:
         return None
-    removal = parsed_json(row.removal)
+    removal = _removal(row.removal)
     named = {
         "size": facts.size,
         "stats": facts.stats,
@@ -224,7 +244,7 @@ def remove_of_row(row: FileLifetime, facts: FileFacts) -> Action | None:
 
 def path_digest(path: str) -> bytes:
     """Returns 16 bytes that stand for a path."""
-    return _digest(path)
+    return _short(path.encode("utf-8", "surrogatepass"))
 
 
 def life_digest(path: bytes, file: bytes, ended: int | None, remove: Action | None, salt: bytes) -> bytes:
@@ -240,8 +260,7 @@ def life_digest(path: bytes, file: bytes, ended: int | None, remove: Action | No
     if ended is None and remove is None:
         return path + file
     end = "" if remove is None else repr(sorted(remove.items()))
-    text = f"{ended} {end}".encode("utf-8", "surrogatepass")
-    return path + blake2b(file + text, digest_size=16, salt=salt).digest()
+    return path + _short(file + f"{ended} {end}".encode("utf-8", "surrogatepass"), salt)
 
 
 class Sums:
@@ -264,13 +283,25 @@ class Sums:
         return {pile for pile, (mine, theirs) in enumerate(pairs) if mine != theirs}
 
 
+def _as_bytes(values: tuple[Any, ...]) -> bytes:
+    """Returns bytes that are the same only for the same values of the same types.
+
+    `marshal` takes a quarter of the time of a text, and has numbers, texts, lists and objects of any depth that
+    recursion allows, but no Decimal. Its version 2 doesn't tell whether a value is used in two places.
+    """
+    try:
+        return marshal.dumps(values, 2)
+    except ValueError:
+        return repr(values).encode("utf-8", "surrogatepass")
+
+
+def _short(data: bytes, salt: bytes = b"") -> bytes:
+    return blake2b(data, digest_size=16, salt=salt).digest()
+
+
 def pile_of(path_digest: bytes) -> int:
     """Returns the pile to which a path's lifetimes belong."""
     return path_digest[0] << 8 | path_digest[1]
-
-
-def _digest(text: str) -> bytes:
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 DECODER = json.JSONDecoder(parse_float=Decimal)  # exact, so that a size of 500.0 is a whole number
@@ -310,6 +341,12 @@ def parsed_json(text: str | None) -> Any:
 @lru_cache(maxsize=10_000)
 def _partition(text: str) -> Action:
     return parsed_json(text) or {}
+
+
+@lru_cache(maxsize=10_000)
+def _removal(text: str) -> Action:
+    """Returns what a row says of its remove: most of them say the same."""
+    return parsed_json(text)  # type: ignore[no-any-return]
 
 
 _EXACT = Context(prec=100)

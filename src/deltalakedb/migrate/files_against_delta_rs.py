@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import struct
-from collections import deque
+from array import array
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -29,6 +31,9 @@ _THREADS = 2
 MAX_VECTOR_ROWS = 50_000_000
 """delta-rs holds deletion vectors in memory as one flag a row: above this many rows they are left alone."""
 
+_TOGETHER = 8
+"""Files of so many times as many neighbours are put in one piece before they are looked at."""
+
 _UNKNOWN = object()
 """A value that can't be brought into the type in which delta-rs has it."""
 
@@ -38,13 +43,18 @@ _STATS = {"min": "minValues", "max": "maxValues", "null_count": "nullCount"}
 Leaf = tuple[tuple[str, ...], pa.DataType, list[Any]]
 
 
-def compare_files_with_delta_rs(table: DeltaTable, snapshot: Snapshot, findings: Findings) -> None:
+def compare_files_with_delta_rs(add_actions: Any, snapshot: Snapshot, findings: Findings) -> None:
     """Compares the file set, and of each file what delta-rs shows of an add.
 
     Paths are spelled as in the log on both sides. Partition values and statistics are compared in the types that the
     schema gives them. Where delta-rs has no statistic and SQL has one, nothing follows: it does not read all types.
+
+    Args:
+        add_actions: what delta-rs shows of the files, an Arrow stream.
+        snapshot: the same version in SQL.
+        findings: gets the differences.
     """
-    _Files(table, snapshot, findings).compare()
+    _Files(add_actions, snapshot, findings).compare()
 
 
 class _Rows(NamedTuple):
@@ -66,65 +76,54 @@ class _Rows(NamedTuple):
 class _Files:
     """Rows of SQL, page by page, beside what delta-rs has for the same paths."""
 
-    def __init__(self, table: DeltaTable, snapshot: Snapshot, findings: Findings) -> None:
+    def __init__(self, add_actions: Any, snapshot: Snapshot, findings: Findings) -> None:
         self._snapshot = snapshot
         self._findings = findings
-        self._seen = pa.table(table.get_add_actions())
+        self._seen = pa.RecordBatchReader.from_stream(add_actions).read_all()
+        # Several files of one path have different deletion vectors, which delta-rs does not show: only counted.
+        self._places, self._several = _places_of(self._seen["path"].to_pylist())
         self._physical = physical_names(snapshot)
         self._undecided: deque[tuple[Future[pa.Array], _Rows, pa.Table]] = deque()
 
     def compare(self) -> None:
-        """Compares file by file.
-
-        Both sides list an import's files in the order of the log. As long as they do, nothing has to be looked up.
-        """
-        paths = self._seen["path"]
-        # Several files of one path have different deletion vectors, which delta-rs does not show: only counted.
-        several = _repeated(paths)
-        places = self._places(0) if several else None
-        at = 0
+        """Compares file by file."""
         with ThreadPoolExecutor(_THREADS) as pool:
             for rows in self._pages():
-                count = len(rows.path)
-                if places is None and paths.slice(at, count).to_pylist() == list(rows.path):
-                    self._compare_page(rows, self._seen.slice(at, count), pool)
-                    at += count
-                    continue
-                if places is None:
-                    places = self._places(at)
-                self._compare_page(*self._matched(rows, places, several), pool)
+                self._compare_page(*self._matched(rows), pool)
             self._decide(all_but=0)
-        for path, left in (self._places(at) if places is None else places).items():
-            for place in left:
-                self._add("file_missing", path, {"size": self._seen["size_bytes"][place].as_py()}, None)
+        for path, place in chain(self._places.items(), _pairs(self._several)):
+            self._add("file_missing", path, {"size": self._seen["size_bytes"][place].as_py()}, None)
 
     def _pages(self) -> Iterator[_Rows]:
         names = _Rows._fields[:-1]  # the version comes of itself, and then the place
         for piece in self._snapshot.file_columns(names):
             yield _Rows(*list(zip(*piece, strict=True))[:-1])
 
-    def _places(self, start: int) -> dict[str, list[int]]:
-        """Returns where delta-rs has each path, from a place on."""
-        places: dict[str, list[int]] = {}
-        for number, path in enumerate(self._seen["path"].slice(start).to_pylist(), start):
-            places.setdefault(path, []).append(number)
-        return places
-
-    def _matched(self, rows: _Rows, places: dict[str, list[int]], several: set[str]) -> tuple[_Rows, pa.Table]:
+    def _matched(self, rows: _Rows) -> tuple[_Rows, pa.Table]:
         """Returns the rows to compare, and what delta-rs has for them; takes the places away."""
-        known, at = [], []
-        for number, path in enumerate(rows.path):
-            rest = places.get(path)
-            if rest:
-                place = rest.pop()
-                if path not in several:
-                    known.append(number)
-                    at.append(place)
+        places = [self._places.pop(path, None) for path in rows.path]
+        at = [place for place in places if place is not None]
+        if len(at) < len(places):
+            self._unmatched(rows.at([number for number, place in enumerate(places) if place is None]))
+            rows = rows.at([number for number, place in enumerate(places) if place is not None])
+        return rows, self._at(at)
+
+    def _unmatched(self, rows: _Rows) -> None:
+        for path, added_version, size in zip(rows.path, rows.added_version, rows.size, strict=True):
+            places = self._several.get(path)
+            if places:
+                places.pop()
             else:
-                self._add(
-                    "file_extra", path, None, {"added_version": rows.added_version[number], "size": rows.size[number]}
-                )
-        return rows.at(known), self._seen.take(pa.array(at, pa.int64()))
+                self._add("file_extra", path, None, {"added_version": added_version, "size": size})
+
+    def _at(self, places: list[int]) -> pa.Table:
+        """Returns what delta-rs has at some places, which mostly lie together."""
+        first, end = min(places, default=0), max(places, default=-1) + 1
+        seen = self._seen.slice(first, end - first)
+        # Out of many pieces a few thousand rows take fifty times as long, and all may be too large for one.
+        if len(seen) <= _TOGETHER * len(places):
+            seen = seen.combine_chunks()
+        return seen.take(_integers([place - first for place in places]))
 
     def _add(self, kind: str, path: str, expected: object, actual: object) -> None:
         self._findings.add(self._snapshot.version, kind, path, expected, actual, again=True)
@@ -180,11 +179,20 @@ class _Files:
                         self._add("stats", path, {name: _shown(expected)}, {name: value})
 
 
-def _repeated(paths: pa.ChunkedArray) -> set[str]:
-    if pc.count_distinct(paths).as_py() == len(paths):
-        return set()
-    counts = pc.value_counts(paths)
-    return set(counts.filter(pc.greater(counts.field("counts"), 1)).field("values").to_pylist())
+def _places_of(paths: list[str]) -> tuple[dict[str, int], dict[str, list[int]]]:
+    """Returns where each path is that is there once, and where the others are."""
+    places, several = dict(zip(paths, range(len(paths)), strict=True)), dict[str, list[int]]()
+    if len(places) < len(paths):
+        counts = Counter(paths)
+        for place, path in enumerate(paths):
+            if counts[path] > 1:
+                several.setdefault(path, []).append(place)
+                places.pop(path, None)
+    return places, several
+
+
+def _pairs(places: dict[str, list[int]]) -> Iterator[tuple[str, int]]:
+    return ((path, place) for path, left in places.items() for place in left)
 
 
 def _partition_value(text: str | None, kind: pa.DataType) -> Any:
@@ -198,13 +206,26 @@ def _differ(rows: _Rows, seen: pa.Table) -> pa.Array:
     fields = [(_STATS[name], seen.schema.field(name).type) for name in names]
     trusted = [number is not None for number in rows.num_records]  # others nobody has decoded yet
     ours = json_columns.parse(rows.stats, pa.struct(fields), trusted=trusted)
-    differ = pa.repeat(pa.scalar(False), len(rows.path))
+    differ = _falses(len(rows.path))
     for name, column in zip(names, ours.flatten(), strict=True):
         theirs = seen[name].combine_chunks()
+        if column.equals(theirs):  # one by one, columns wait for the interpreter as often
+            continue
         for expected, actual in zip(_flat(theirs), _flat(column), strict=True):
             same = pc.fill_null(pc.equal(expected, actual), fill_value=False)
             differ = pc.or_(differ, pc.and_(expected.is_valid(), pc.invert(same)))
     return differ
+
+
+# Not by `pa.array` and `pa.repeat`, which import pandas where it is installed: a quarter of a second.
+
+
+def _integers(values: list[int]) -> pa.Array:
+    return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(array("q", values))])
+
+
+def _falses(count: int) -> pa.Array:
+    return pa.Array.from_buffers(pa.bool_(), count, [None, pa.py_buffer(bytes(-(-count // 8)))])
 
 
 def _flat(column: pa.Array) -> list[pa.Array]:

@@ -30,7 +30,8 @@ from .facts import (
 )
 from .second_reading import Digests, Life, Reading, Scope, read_digests, read_files
 
-_PAGE = 5_000
+_PAGE = 500
+"""Rows that are looked at together: as many as fit a processor's cache. With 5,000 it took a third more time."""
 
 _KINDS = {
     "base_row_id": "row_id",
@@ -55,13 +56,19 @@ def read_rows(snapshot: Snapshot, scope: Scope, each: Callable[[], None]) -> Row
     read = RowsRead()
     add, salt = read.sums.add, scope.salt
     keys = _Keys(snapshot)
+    whole = not scope.floors_differ and scope.segment.version == snapshot.entry.version
     for page in _pages(snapshot):
-        for row, is_found in zip(page, keys.are_right(page), strict=True):
-            if _is_compared(row, snapshot, scope):
+        expected = [file_key(row.path, row.deletion_vector_id) for row in page]
+        for row, key, is_found in zip(page, expected, keys.are_right(page, expected), strict=True):
+            if whole:
+                digest = _whole_digest(row, key, salt)
+            elif _is_compared(row, snapshot, scope):
                 digest = _digest(_life(row, snapshot, scope), salt)
-                add(digest)
-                if not is_found:
-                    read.misplaced.add(pile_of(digest))
+            else:
+                continue
+            add(digest)
+            if not is_found:
+                read.misplaced.add(pile_of(digest))
         each()
     return read
 
@@ -128,11 +135,9 @@ class _Keys:
         self._partitions = dict(partitions_of(snapshot.connection, snapshot.entry.table_id))
         self._known = {values: key for key, values in self._partitions.items() if partition_key(values) == key}
 
-    def are_right(self, rows: list[FileLifetime]) -> Iterator[bool]:
-        """Tells of each row whether its columns are what they should be."""
-        for row, key in zip(
-            rows, key_hashes([file_key(row.path, row.deletion_vector_id) for row in rows]), strict=True
-        ):
+    def are_right(self, rows: list[FileLifetime], keys: list[bytes]) -> Iterator[bool]:
+        """Tells of each row, whose file key is given, whether its columns are what they should be."""
+        for row, key in zip(rows, key_hashes(keys), strict=True):
             values, partition = row.partition_values, row.partition_key
             yield key == row.key_hash and (
                 partition_key(values) is None if partition is None else self._known.get(values) == partition
@@ -172,6 +177,14 @@ def _life(row: FileLifetime, snapshot: Snapshot, scope: Scope) -> Life:
     if ended is not None and row.added_version is not None and scope.segment.version < ended <= snapshot.entry.version:
         return Life(row.path, added, None, facts, None)  # it ends beyond what the log has
     return Life(row.path, added, ended, facts, remove_of_row(row, whole))
+
+
+def _whole_digest(row: FileLifetime, key: bytes, salt: bytes) -> bytes:
+    """Returns the digest of a row of which all is compared: what `_life` and `_digest` give, in less time."""
+    path = key if row.deletion_vector_id is None else path_digest(row.path)  # the same hash
+    facts = facts_of_row(row)
+    file = facts.digest(row.path, row.added_version, salt)
+    return life_digest(path, file, row.removed_version, remove_of_row(row, facts), salt)
 
 
 def _digest(life: Life, salt: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,9 @@ from .second_reading import Reading, Scope, read
 
 _PAUSE_SECONDS = 0.1
 """How often the process tells what it has read."""
+
+_NICENESS = 5
+"""Two readers wait for each other in the process that asks, delta-rs and the one of the rows: this one lets them go."""
 
 
 class Question(NamedTuple):
@@ -51,6 +55,8 @@ class Here:
     question: Question
     each: Each | None
 
+    goes_on = False
+
     def look(self) -> None:
         """Does nothing: there is nothing new."""
 
@@ -61,7 +67,9 @@ class Here:
 
 
 class Beside:
-    """A reading by another process."""
+    """A reading by another process, which goes on whatever this one does."""
+
+    goes_on = True
 
     def __init__(self, question: Question, each: Each | None, answers: Iterator[Any]) -> None:
         self._log = question.log
@@ -114,6 +122,8 @@ class Beside:
 
 def main() -> None:
     """What the process does."""
+    if hasattr(os, "nice"):
+        os.nice(_NICENESS)
     processes.answer(_send_reading)
 
 

@@ -249,12 +249,13 @@ def _opened(location: str, options: Mapping[str, str]) -> tuple[int | None, str]
     """Opens a table from its files; returns its version, and by what it was opened."""
     try:
         store = open_store(location, options)
-        table = open_version(store)
-        if not isinstance(table, str):
-            return table.version(), f"{reader_name()} opens version {table.version()}"
+        opened = open_version(store)
+        if not isinstance(opened, str):
+            version = opened.table.version()
+            return version, f"{reader_name()} opens version {version}"
         log = open_log(store)
         segment = plan(log)
         check_opening(log, segment)
     except DeltaLakeDBError as error:
         return None, error.message
-    return segment.version, f"the log gives version {segment.version}; {reader_name()} does not open it: {table}"
+    return segment.version, f"the log gives version {segment.version}; {reader_name()} does not open it: {opened}"

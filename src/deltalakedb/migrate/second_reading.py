@@ -198,11 +198,8 @@ def _run(log: Log, replay: _Replay, totals_at: Collection[int], each: Each | Non
     replay.finish()
 
 
-class _New(NamedTuple):
-    what: Any
-    size: int
-    deleted: int | None
-
+_New = tuple[Any, int, int | None]
+"""What is held of a file, its size in bytes, and how many rows its deletion vector deletes: None without one."""
 
 Keep = Callable[[bytes, int | None, Any, Action | None], None]
 _STATE = ("metaData", "protocol", "txn", "domainMetadata")
@@ -239,7 +236,8 @@ class _Replay:
         """Applies a commit: its removes as they come, its adds after all of them."""
         added = self._apply(version, actions)
         for key, new in added.items():
-            self._end(key, version, None)
+            if key in self._live:
+                self._end(key, version, None)
             self._begin(key, new)
 
     def floor_commit(self, version: int, actions: Iterable[Named]) -> None:
@@ -344,13 +342,13 @@ class _Replay:
         added, facts = self.scope.reduced(version, facts_of_add(body))
         vector = facts.deletion_vector
         deleted = None if vector is None else whole(vector.get("cardinality")) or 0
-        return _New(self._pack(body["path"], added, facts), facts.size or 0, deleted)
+        return self._pack(body["path"], added, facts), facts.size or 0, deleted
 
     def _begin(self, key: bytes, new: _New) -> None:
-        self._live[key] = new.what
+        self._live[key], size, deleted = new
         if self._sizes is not None:
-            self._sizes[key] = new.size if new.deleted is None else (new.size, new.deleted)
-            self._count(new.size, new.deleted, 1)
+            self._sizes[key] = size if deleted is None else (size, deleted)
+            self._count(size, deleted, 1)
 
     def _count(self, size: int, deleted: int | None, sign: int) -> None:
         self._size += sign * size

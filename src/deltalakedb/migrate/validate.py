@@ -10,7 +10,6 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
@@ -25,17 +24,22 @@ from ..log.reader import Log, open_log, plan
 from ..log.segment import LogSegment
 from ..log.store import open_store
 from .against_checksums import compare_with_checksum, read_checksum
-from .against_delta_rs import UNSEEN, Opening, compare_history, compare_with_delta_rs, open_version, reader_name
+from .against_delta_rs import (
+    UNSEEN,
+    Opened,
+    Opening,
+    compare_history,
+    compare_state_with_delta_rs,
+    open_version,
+    reader_name,
+)
 from .differences import Difference, Findings
-from .files_against_delta_rs import compare_deletion_vectors
+from .files_against_delta_rs import compare_deletion_vectors, compare_files_with_delta_rs
 from .files_against_log import compare_files_with_log, read_rows
 from .importer import check_table_id, default_table_id
 from .reading_beside import second_reading
 from .second_reading import Scope
 from .state_against_log import compare_state_with_log
-
-if TYPE_CHECKING:
-    from deltalake import DeltaTable
 
 __all__ = ["Difference", "ValidationReport", "validate", "validate_and_keep"]
 
@@ -186,6 +190,7 @@ class _Validation:
         self._findings = Findings()
         self._unopened: dict[int, str] = {}
         self._foreign: dict[int, bool] = {}
+        self._agreed: int | None = None
         self._done = self._total = 0
 
     def run(self, *, all_versions: bool) -> ValidationReport:
@@ -196,10 +201,10 @@ class _Validation:
         versions = range(floor if all_versions else segment.version, segment.version + 1)
         self._begin(segment, len(versions))
         with Opening(self._log.store, versions[0]) as opening:  # meanwhile the log is read
-            self._against_log(scope, versions)
+            self._against_log(scope, versions, opening)
             for version in versions:
-                table = opening.result() if version == versions[0] else open_version(self._log.store, version)
-                self._against_delta_rs(version, segment, table)
+                opened = opening.result() if version == versions[0] else open_version(self._log.store, version)
+                self._against_delta_rs(version, segment, opened)
                 self._step()
         differences = tuple(self._findings.differences)
         return ValidationReport(
@@ -257,7 +262,7 @@ class _Validation:
     def _at(self, version: int) -> Snapshot:
         return snapshot(self._connection, self._entry, version)
 
-    def _against_log(self, scope: Scope, versions: range) -> None:
+    def _against_log(self, scope: Scope, versions: range, opening: Opening) -> None:
         # The newest one is looked at in any case: delta-rs reads it too.
         newest_checksum = [file for file in scope.segment.checksums if file.version >= scope.floor][-1:]
         wanted = [file for file in scope.segment.checksums if file.version in versions]
@@ -265,6 +270,8 @@ class _Validation:
         newest = self._at(self._entry.version)
         with second_reading(self._log, scope, totals_at=frozenset(checksums), each=self._step) as log:
             rows = read_rows(newest, scope, log.look)
+            if log.goes_on:
+                self._look_early(versions[0], scope.segment, opening.result())
             reading = log.result()
         self._findings.unsure = reading.unsure
         compare_files_with_log(newest, self._log, scope, rows, reading, self._findings)
@@ -277,18 +284,35 @@ class _Validation:
                 )
             )
 
-    def _against_delta_rs(self, version: int, segment: LogSegment, table: DeltaTable | str) -> None:
-        if isinstance(table, str):
-            self._unopened[version] = table
+    def _look_early(self, version: int, segment: LogSegment, opened: Opened | str) -> None:
+        """Compares with delta-rs before it is known what the log says.
+
+        That is enough where nothing differs; else it is done once more, since what the log says comes first.
+        """
+        if not isinstance(opened, str):
+            findings = Findings()
+            self._compare_at_length(version, segment, opened, findings)
+            self._agreed = version if findings == Findings() else None
+
+    def _compare_at_length(self, version: int, segment: LogSegment, opened: Opened, findings: Findings) -> None:
+        at = self._at(version)
+        compare_files_with_delta_rs(opened.add_actions, at, findings)
+        if version == self._entry.version and not self._grown:
+            compare_history(opened.table, at, segment, findings)
+
+    def _against_delta_rs(self, version: int, segment: LogSegment, opened: Opened | str) -> None:
+        if isinstance(opened, str):
+            self._unopened[version] = opened
             return
         at = self._at(version)
         trusted = max((one for one in self._foreign if one <= version), default=None)
         misled = trusted is not None and self._foreign[trusted]
-        compare_with_delta_rs(table, at, self._findings, trusts_checksum=misled)
-        if version == self._entry.version and not self._grown:
-            compare_history(table, at, segment, self._findings)
+        if not misled:
+            compare_state_with_delta_rs(opened.table, at, self._findings)
+        if version != self._agreed:
+            self._compare_at_length(version, segment, opened, self._findings)
         if version == self._entry.version:
-            compare_deletion_vectors(table, at, self._findings)
+            compare_deletion_vectors(opened.table, at, self._findings)
 
     def _reader(self) -> str:
         opened = ""

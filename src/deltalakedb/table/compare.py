@@ -147,12 +147,12 @@ class _Files:
         self._store = store
 
     def open(self, version: int | None) -> Any:
-        table = open_version(self._store, version)
-        if isinstance(table, str):
+        opened = open_version(self._store, version)
+        if isinstance(opened, str):
             raise UnsupportedTableError(
-                f"{reader_name()} does not open the table: {table}", "There is nothing to compare SQL with."
+                f"{reader_name()} does not open the table: {opened}", "There is nothing to compare SQL with."
             )
-        return table
+        return opened.table
 
     def opens(self, version: int) -> bool:
         return not isinstance(open_version(self._store, version), str)
