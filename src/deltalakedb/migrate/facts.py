@@ -12,7 +12,7 @@ import re
 from datetime import UTC, date, datetime
 from decimal import Context, Decimal
 from functools import lru_cache
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from operator import itemgetter
 from typing import Any, NamedTuple, NoReturn
 
@@ -244,7 +244,7 @@ def remove_of_row(row: FileLifetime, facts: FileFacts) -> Action | None:
 
 def path_digest(path: str) -> bytes:
     """Returns 16 bytes that stand for a path."""
-    return _short(path.encode("utf-8", "surrogatepass"))
+    return blake2b(path.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def life_digest(path: bytes, file: bytes, ended: int | None, remove: Action | None, salt: bytes) -> bytes:
@@ -295,8 +295,8 @@ def _as_bytes(values: tuple[Any, ...]) -> bytes:
         return repr(values).encode("utf-8", "surrogatepass")
 
 
-def _short(data: bytes, salt: bytes = b"") -> bytes:
-    return blake2b(data, digest_size=16, salt=salt).digest()
+def _short(data: bytes, salt: bytes) -> bytes:
+    return sha256(salt + data).digest()[:16]  # processors have instructions for it: two thirds of blake2b's time
 
 
 def pile_of(path_digest: bytes) -> int:
