@@ -70,6 +70,11 @@ class Files:
         """Returns all columns by their names."""
         return dict(zip(FileLifetime._fields, self._columns, strict=True))
 
+    def partitions(self) -> dict[int, str]:
+        """Returns the partitions that the files are in: their values by their keys."""
+        found = dict(zip(self.column("partition_key"), self.column("partition_values"), strict=True))
+        return {key: values for key, values in found.items() if key is not None}
+
     def append(self, file: FileLifetime) -> None:
         """Appends a row."""
         for column, value in zip(self._columns, file, strict=True):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deltalakedb.catalog.dialects.copy_format import BEGIN, END, Column, binary_rows
+from deltalakedb.catalog.packing.copy_format import BEGIN, END, Column, binary_rows
 
 _NUMBERS = st.integers(-(2**63), 2**63 - 1)
 _TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))

@@ -11,9 +11,10 @@ from sqlalchemy import Connection, inspect, text
 from deltalakedb.catalog import registry
 from deltalakedb.catalog.database import Database
 from deltalakedb.catalog.dialects import mysql, mysql_driver
-from deltalakedb.catalog.dialects.base import Packed, columns_of
-from deltalakedb.catalog.dialects.load_format import insert_values, text_rows
+from deltalakedb.catalog.dialects.base import shapes_of
 from deltalakedb.catalog.options import DatabaseOptions
+from deltalakedb.catalog.packing.base import Packed, columns_of
+from deltalakedb.catalog.packing.load_format import insert_values, text_rows
 from deltalakedb.catalog.schema import delta_files, schema
 from deltalakedb.catalog.snapshot import snapshot
 from deltalakedb.errors import (
@@ -83,7 +84,8 @@ def file(path: str, **values: object) -> FileLifetime:
 
 
 def loaded(connection: Connection, database: Database, rows: list[FileLifetime]) -> list[tuple]:
-    packed = database.dialect.pack(delta_files, "t 'x' \\", columns_of(delta_files, rows))
+    shapes = shapes_of(delta_files)
+    packed = database.dialect.pack(shapes, "t 'x' \\", columns_of(shapes, rows))
     database.dialect.load(connection, delta_files, [packed])
     columns = ", ".join(FileLifetime._fields)
     return [tuple(row) for row in connection.execute(text(f"SELECT {columns} FROM delta_files ORDER BY place"))]

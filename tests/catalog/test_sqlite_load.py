@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltalakedb.catalog.dialects import dialect_for
-from deltalakedb.catalog.dialects.base import columns_of
+from deltalakedb.catalog.dialects.base import shapes_of
+from deltalakedb.catalog.packing.base import columns_of
 from deltalakedb.catalog.schema import delta_cdc_files
 
 NAMES = [column.name for column in delta_cdc_files.columns]
@@ -23,7 +24,8 @@ def through_sqlite(table_id: str, rows: list[tuple[Any, ...]]) -> list[tuple[Any
     dialect = dialect_for("sqlite")
     with sa.create_engine("sqlite://").begin() as connection:
         connection.exec_driver_sql(f"CREATE TABLE delta_cdc_files ({', '.join(f'{name} BLOB' for name in NAMES)})")
-        packed = dialect.pack(delta_cdc_files, table_id, columns_of(delta_cdc_files, rows))
+        shapes = shapes_of(delta_cdc_files)
+        packed = dialect.pack(shapes, table_id, columns_of(shapes, rows))
         dialect.load(connection, delta_cdc_files, [packed])
         return [tuple(row) for row in connection.exec_driver_sql("SELECT * FROM delta_cdc_files ORDER BY rowid")]
 

@@ -9,8 +9,14 @@ from sqlalchemy import Connection, Table
 
 from ..rows import Files, Rows
 from . import partitions
-from .dialects.base import Dialect, Packed, columns_of
+from .dialects.base import Dialect, shapes_of
+from .packing.base import Packed, Packing, columns_of
 from .schema import ROW_TABLES, delta_files
+
+
+def packing_for(dialect: Dialect) -> Packing:
+    """Returns how a database takes rows, for who has no connection to it."""
+    return Packing(dialect.pack, {name: shapes_of(table) for name, table in ROW_TABLES.items()})
 
 
 def append(connection: Connection, dialect: Dialect, table_id: str, rows: Rows) -> None:
@@ -24,7 +30,7 @@ def append(connection: Connection, dialect: Dialect, table_id: str, rows: Rows) 
 def append_files(connection: Connection, dialect: Dialect, table_id: str, files: Files) -> None:
     """Appends files, and notes their partitions."""
     append_to(connection, dialect, delta_files, table_id, files)
-    partitions.note(connection, dialect, table_id, partitions.of_files(files))
+    partitions.note(connection, dialect, table_id, files.partitions())
 
 
 def append_packed(
@@ -62,4 +68,5 @@ def append_to(
 ) -> None:
     """Appends rows, which have the table's columns after the table id, to one SQL table."""
     if rows:
-        dialect.load(connection, table, (dialect.pack(table, table_id, columns_of(table, rows)),))
+        shapes = shapes_of(table)
+        dialect.load(connection, table, (dialect.pack(shapes, table_id, columns_of(shapes, rows)),))

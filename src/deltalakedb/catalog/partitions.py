@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
-from ..rows import Files
 from .dialects.base import Dialect
 from .schema import delta_partitions
 
@@ -29,12 +28,6 @@ def partitions_of(connection: Connection, table_id: str) -> list[Partition]:
     columns = (delta_partitions.c.partition_key, delta_partitions.c.partition_values)
     query = select(*columns).where(delta_partitions.c.table_id == table_id).order_by(columns[0])
     return [Partition(*row) for row in connection.execute(query)]
-
-
-def of_files(files: Files) -> dict[int, str]:
-    """Returns the partitions that files are in: their values by their keys."""
-    found = dict(zip(files.column("partition_key"), files.column("partition_values"), strict=True))
-    return {key: values for key, values in found.items() if key is not None}
 
 
 def note(connection: Connection, dialect: Dialect, table_id: str, partitions: dict[int, str]) -> None:

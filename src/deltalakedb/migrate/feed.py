@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..catalog.dialects.base import Dialect, Packed, columns_of
-from ..catalog.partitions import of_files
-from ..catalog.schema import ROW_TABLES
+from ..catalog.packing.base import Packed, Packing
 from ..log.path import LogFile, LogFileKind
 from ..log.reader import Log
 from ..log.segment import LogSegment
@@ -27,7 +25,7 @@ class Source:
         log: the log.
         segment: which of its files.
         table_id: the table that owns the rows.
-        dialect: the kind of database that they are packed for.
+        packing: how the database takes them.
         batch_size: files in a batch, at most.
         skip: so many rows at the beginning are left out; they are loaded already.
     """
@@ -35,7 +33,7 @@ class Source:
     log: Log
     segment: LogSegment
     table_id: str
-    dialect: Dialect
+    packing: Packing
     batch_size: int
     skip: int
 
@@ -114,12 +112,12 @@ def feed(source: Source) -> Iterator[Batch]:
 def _packed(source: Source, batch: Rows, seen: set[int], read: Read, ending: Ending | None) -> Batch:
     files = batch.files
     ends, sizes = files.column("removed_version"), files.column("size")
-    new = {key: values for key, values in of_files(files).items() if key not in seen}
+    new = {key: values for key, values in files.partitions().items() if key not in seen}
     seen.update(new)
     return Batch(
         {
-            name: source.dialect.pack(table, source.table_id, columns_of(table, rows))
-            for name, table in ROW_TABLES.items()
+            name: source.packing.packed(name, source.table_id, rows)
+            for name in source.packing.shapes
             if (rows := getattr(batch, name))
         },
         new,

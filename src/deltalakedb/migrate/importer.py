@@ -16,9 +16,9 @@ from sqlalchemy import Connection
 
 from ..catalog import registry
 from ..catalog.database import Database
-from ..catalog.dialects.base import Packed
 from ..catalog.gaps import Gap, gaps_of
-from ..catalog.loading import append_packed
+from ..catalog.loading import append_packed, packing_for
+from ..catalog.packing.base import Packed
 from ..catalog.registry import TableEntry, TableStatus
 from ..catalog.schema import MAX_TABLE_ID, migration_status
 from ..catalog.trail import WorkTrail
@@ -236,7 +236,8 @@ class _Import:
         segment, skip = self._plan(log, before)
         size, per_transaction = self._sizes(segment)
         told = Told(self.table_id, segment, self.listener)
-        with self.ahead.reading(Source(log, segment, self.table_id, self.database.dialect, size, skip)) as batches:
+        source = Source(log, segment, self.table_id, packing_for(self.database.dialect), size, skip)
+        with self.ahead.reading(source) as batches:
             last = self._load_all(batches, per_transaction, told)
         assert last.ending is not None
         return self._load_last(last, last.ending, log, segment)

@@ -2,47 +2,17 @@
 
 from __future__ import annotations
 
-import marshal
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import URL, Boolean, Column, Connection, Engine, Integer, Table, func, select
 
 from ...errors import DeltaLakeDBError, DriverNotInstalledError
-from ...rows import Files
 from ..options import DatabaseOptions
-
-
-class Packed(NamedTuple):
-    """Rows of one SQL table, ready to be loaded by this process or another one on this machine.
-
-    `columns` are those that `data` has after the table id; the others are NULL in every row.
-    """
-
-    table_id: str
-    columns: tuple[str, ...]
-    data: bytes
-
-
-Columns = Mapping[str, Sequence[Any]]
-"""Rows of an SQL table column by column, by the columns' names: plain values, all columns of one length."""
-
-
-def columns_of(table: Table, rows: Files | Sequence[tuple[Any, ...]]) -> Columns:
-    """Returns rows column by column, without those that are NULL in all of them.
-
-    Args:
-        table: where they belong.
-        rows: at least one; the values of its columns after the table id. Plain values: text, numbers, None.
-    """
-    if isinstance(rows, Files):
-        columns: Columns = rows.columns()
-    else:
-        names = [column.name for column in table.columns][1:]
-        columns = dict(zip(names, zip(*rows, strict=True), strict=True))
-    # Counting is slow where nothing is None: each value is asked whether it equals None.
-    return {name: v for name, v in columns.items() if v[0] is not None or v.count(None) < len(v)}
+from ..packing.base import Pack, Packed, Shape, Shapes
+from ..schema import REPEATS
 
 
 def quoted(name: str) -> str:
@@ -50,8 +20,13 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def kind_of(column: Column[Any]) -> type[int | bool | str]:
-    """Returns what the values of a column are; JSON is text."""
+@lru_cache(maxsize=32)
+def shapes_of(table: Table) -> Shapes:
+    """Returns the columns of a table after the table id, as who packs rows has to know them."""
+    return {column.name: Shape(_kind_of(column), REPEATS in column.info) for column in list(table.columns)[1:]}
+
+
+def _kind_of(column: Column[Any]) -> type[int | bool | str]:
     if isinstance(column.type, Boolean):
         return bool
     return int if isinstance(column.type, Integer) else str
@@ -67,6 +42,7 @@ class Dialect(ABC):
         large_batch: how many files of a large log are loaded in a transaction, unless the user says.
         rows_per_second: files loaded in a second on the machine of docs/benchmarks.md; for estimates.
         has_schemas: whether a database has schemas to put the tables into.
+        pack: packs rows as `load` takes them.
     """
 
     name: str
@@ -75,6 +51,7 @@ class Dialect(ABC):
     rows_per_second: int
     large_batch: int
     has_schemas = False
+    pack: Pack
 
     @abstractmethod
     def engine(self, url: URL, options: DatabaseOptions, *, read_only: bool) -> Engine:
@@ -117,17 +94,6 @@ class Dialect(ABC):
     def user(self, connection: Connection) -> str | None:
         """Returns the name under which the database lets us in; None where it knows no names."""
         return connection.execute(select(func.current_user())).scalar()
-
-    def pack(self, table: Table, table_id: str, columns: Columns) -> Packed:  # noqa: ARG002 (types matter elsewhere)
-        """Returns rows as `load` takes them; needs no connection, so that another process can do it.
-
-        Args:
-            table: where they belong.
-            table_id: the table that owns them, the first column.
-            columns: the other columns, as `columns_of` returns them.
-        """
-        values = list(zip(*columns.values(), strict=True))
-        return Packed(table_id, tuple(columns), marshal.dumps(values))
 
     @abstractmethod
     def load(self, connection: Connection, table: Table, pieces: Iterable[Packed]) -> None:

@@ -20,8 +20,10 @@ from ...errors import (
     PermissionDeniedError,
 )
 from ..options import DatabaseOptions
-from .base import Columns, Dialect, Packed, kind_of
-from .load_format import LIKE, insert_values, text_rows
+from ..packing import load_format
+from ..packing.base import Packed
+from ..packing.load_format import LIKE, insert_values
+from .base import Dialect
 from .mysql_options import arguments
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ class MySQLDialect(Dialect):
     bytes_per_row = 260
     rows_per_second = 60_000
     large_batch = 10_000
+    pack = staticmethod(load_format.pack)
 
     def engine(self, url: URL, options: DatabaseOptions, *, read_only: bool) -> Engine:
         try:
@@ -122,10 +125,6 @@ class MySQLDialect(Dialect):
 
     def unlock_schema(self, connection: Connection) -> None:
         connection.exec_driver_sql(f"DO RELEASE_LOCK({_LOCK})")
-
-    def pack(self, table: Table, table_id: str, columns: Columns) -> Packed:
-        kinds = (kind_of(table.c[name]) for name in columns)
-        return Packed(table_id, tuple(columns), text_rows(list(zip(kinds, columns.values(), strict=True))))
 
     def load(self, connection: Connection, table: Table, pieces: Iterable[Packed]) -> None:
         driver: Any = connection.connection.driver_connection

@@ -21,9 +21,9 @@ from ...errors import (
     PermissionDeniedError,
 )
 from ..options import DatabaseOptions
-from ..schema import REPEATS
-from .base import Columns, Dialect, Packed, kind_of, quoted
-from .copy_format import BEGIN, END, Column, binary_rows
+from ..packing import copy_format
+from ..packing.base import Packed
+from .base import Dialect, quoted
 
 if TYPE_CHECKING:
     import psycopg
@@ -77,6 +77,7 @@ class PostgreSQLDialect(Dialect):
     rows_per_second = 60_000
     large_batch = 10_000
     has_schemas = True
+    pack = staticmethod(copy_format.pack)
 
     def engine(self, url: URL, options: DatabaseOptions, *, read_only: bool) -> Engine:
         try:
@@ -122,23 +123,16 @@ class PostgreSQLDialect(Dialect):
         # Not current_user: that is whoever SET ROLE has made of them.
         return connection.execute(select(func.session_user())).scalar()
 
-    def pack(self, table: Table, table_id: str, columns: Columns) -> Packed:
-        names = list(columns)
-        order, data = binary_rows(
-            table_id, [Column(kind_of(table.c[name]), columns[name], REPEATS in table.c[name].info) for name in names]
-        )
-        return Packed(table_id, tuple(names[at] for at in order), data)
-
     def load(self, connection: Connection, table: Table, pieces: Iterable[Packed]) -> None:
         driver: Any = connection.connection.driver_connection
         # One COPY for many pieces: what the server prepares for one costs as much as a few hundred rows.
         for columns, alike in groupby(pieces, key=lambda packed: packed.columns):
             names = ", ".join(f'"{name}"' for name in ("table_id", *columns))
             with driver.cursor().copy(f"COPY {table.name} ({names}) FROM STDIN (FORMAT BINARY)") as copy:
-                copy.write(BEGIN)
+                copy.write(copy_format.BEGIN)
                 for packed in alike:
                     copy.write(packed.data)
-                copy.write(END)
+                copy.write(copy_format.END)
 
     def insert_missing(self, connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
         if not rows:

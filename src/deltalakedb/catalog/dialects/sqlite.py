@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import marshal
 import os
 import sqlite3
 import time
-from array import array
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,7 +26,9 @@ from ...errors import (
     PermissionDeniedError,
 )
 from ..options import DatabaseOptions
-from .base import Columns, Dialect, Packed
+from ..packing import value_format
+from ..packing.base import Packed
+from .base import Dialect
 
 _OPTIONS = frozenset({"timeout", "isolation_level", "detect_types", "check_same_thread", "cached_statements", "uri"})
 """What Python's driver takes behind the `?` of a URL; with `uri` all the rest is SQLite's own."""
@@ -59,6 +59,7 @@ class SQLiteDialect(Dialect):
     bytes_per_row = 190
     rows_per_second = 60_000
     large_batch = 50_000  # each transaction writes nearly every page of the index by key anew
+    pack = staticmethod(value_format.pack)
 
     def engine(self, url: URL, options: DatabaseOptions, *, read_only: bool) -> Engine:  # noqa: ARG002 (of servers)
         unknown = set(url.query) - _OPTIONS
@@ -106,21 +107,13 @@ class SQLiteDialect(Dialect):
         end = time.monotonic() + seconds
         _driver(connection).set_progress_handler(lambda: time.monotonic() > end, _STEPS_BETWEEN_LOOKS)
 
-    def pack(self, table: Table, table_id: str, columns: Columns) -> Packed:  # noqa: ARG002 (types matter elsewhere)
-        shared = {name: literal for name, values in columns.items() if (literal := _literal(values)) is not None}
-        if len(shared) == len(columns):  # rows are counted by what is bound for them
-            shared.clear()
-        bound = {name: _bound(values) for name, values in columns.items() if name not in shared}
-        marks = [shared[name] if name in shared else bound[name][0] for name in columns]
-        return Packed(table_id, tuple(columns), marshal.dumps((marks, [values for _, values in bound.values()])))
-
     def load(self, connection: Connection, table: Table, pieces: Iterable[Packed]) -> None:
         cursor = _driver(connection).cursor()
         for packed in pieces:
-            marks, values = marshal.loads(packed.data)
+            marks, rows = value_format.unpacked(packed)
             names = ", ".join(f'"{name}"' for name in ("table_id", *packed.columns))
-            statement = f"INSERT INTO {table.name} ({names}) VALUES ({_text(packed.table_id)}, {', '.join(marks)})"
-            cursor.executemany(statement, zip(*map(_unpacked, values), strict=True))
+            statement = f"INSERT INTO {table.name} ({names}) VALUES ({', '.join(marks)})"
+            cursor.executemany(statement, rows)
         cursor.close()
 
     def user(self, connection: Connection) -> None:
@@ -170,56 +163,6 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
             if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() >= deadline:
                 raise
         time.sleep(_PAUSE_SECONDS)
-
-
-_NO_NUMBER = -(2**63)
-_NO_TEXT = "\0"
-
-
-def _text(value: str) -> str:
-    """Returns a text as SQL writes it."""
-    return "'" + value.replace("'", "''") + "'"
-
-
-_MANY, _LONG = 100, 1000
-
-
-def _literal(values: Sequence[Any]) -> str | None:
-    """Returns the one value that many rows share as SQL writes it; None where they don't, or a statement can't hold it.
-
-    A batch is a few commits, whose files share more than their version: in SQL, it is not bound for each of them.
-    """
-    value = values[0]
-    if len(values) < _MANY or value != values[-1] or values.count(value) < len(values):
-        return None
-    if isinstance(value, int):
-        return str(int(value)) if value != _NO_NUMBER else None
-    if not isinstance(value, str) or "\0" in value or len(value) > _LONG:
-        return None
-    return _text(value)
-
-
-def _bound(values: Sequence[Any]) -> tuple[str, Any]:
-    """Returns how the values of a column are bound, and the values as `marshal` takes and `_unpacked` gives them.
-
-    Python's sqlite3 binds numbers and texts at once, but asks about each None and each bool whether somebody has an
-    adapter for it: 1.1 µs of the 2.5 that a row of a file took. So None goes as something that the column doesn't hold,
-    which SQL takes back.
-    """
-    if isinstance(next(value for value in values if value is not None), int):
-        try:
-            return "?", array("q", values).tobytes()
-        except TypeError:  # some are None
-            if _NO_NUMBER not in values:
-                numbers = [_NO_NUMBER if value is None else value for value in values]
-                return f"NULLIF(?, {_NO_NUMBER})", array("q", numbers).tobytes()
-    elif not all(values) and None in values and _NO_TEXT not in values:
-        return "NULLIF(?, char(0))", [_NO_TEXT if value is None else value for value in values]
-    return "?", values
-
-
-def _unpacked(values: Any) -> Sequence[Any]:
-    return array("q", values) if isinstance(values, bytes) else values
 
 
 _WAL_WRITE_LOCK, _RESERVED_LOCK = 120, 0x40000001

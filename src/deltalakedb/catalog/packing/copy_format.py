@@ -16,6 +16,8 @@ from itertools import chain, repeat
 from struct import Struct
 from typing import Any, NamedTuple
 
+from .base import Columns, Packed, Shapes
+
 BEGIN = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 END = b"\xff\xff"
 _NULL = b"\xff\xff\xff\xff"
@@ -33,6 +35,14 @@ class Column(NamedTuple):
     kind: type[int | bool | str]
     values: Sequence[Any]
     repeats: bool = False
+
+
+def pack(shapes: Shapes, table_id: str, columns: Columns) -> Packed:
+    """Packs rows: a `base.Pack`."""
+    names = list(columns)
+    shaped = [Column(shapes[name].kind, columns[name], shapes[name].repeats) for name in names]
+    order, data = binary_rows(table_id, shaped)
+    return Packed(table_id, tuple(names[at] for at in order), data)
 
 
 def binary_rows(constant: str, columns: Sequence[Column]) -> tuple[list[int], bytes]:
