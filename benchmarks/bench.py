@@ -111,6 +111,11 @@ class Bench:
         command = [sys.executable, "-m", "benchmarks.raw_limit", str(location), url]
         return Contender("raw limit", command, lambda: self._fresh("raw"))
 
+    def load_alone(self, location: Path, imported: Contender) -> Contender:
+        """What the database of an import takes for its rows of files alone, which the process measures itself."""
+        command = [sys.executable, "-m", "benchmarks.load_alone", str(location), imported.command[-1]]
+        return Contender("the load alone", command, imported.before)
+
     def _fresh(self, name: str) -> None:
         url = self.database(name)
         with psycopg.connect(url, autocommit=True) as connection:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 from ..bench import Bench, delta_rs_opens
 from ..logs import Shape, make_log
-from ..measure import Contender, in_turn, seconds
+from ..measure import Contender, in_turn, seconds, told
 from ..outcome import Outcome, at_most, duration
 from ..server import mariadb
 
@@ -13,7 +16,7 @@ LISTING = "table.get_add_actions()"
 
 def postgresql(bench: Bench) -> Outcome:
     """Against delta-rs' open."""
-    return _against_open(bench, 0.7, bench.import_into_postgresql(bench.log()))
+    return _against(bench, 0.7, bench.log(), bench.import_into_postgresql(bench.log()))
 
 
 def mysql(bench: Bench) -> Outcome:
@@ -26,7 +29,7 @@ def mysql(bench: Bench) -> Outcome:
 
 def sqlite(bench: Bench) -> Outcome:
     """Against delta-rs' open."""
-    return _against_open(bench, 0.6, bench.import_into_sqlite(bench.log()))
+    return _against(bench, 0.6, bench.log(), bench.import_into_sqlite(bench.log()))
 
 
 def raw_limit(bench: Bench) -> Outcome:
@@ -41,16 +44,8 @@ def raw_limit(bench: Bench) -> Outcome:
 def checkpointed(bench: Bench) -> Outcome:
     """Against delta-rs' open and listing."""
     location = bench.checkpointed()
-    ours, peer = bench.import_into_postgresql(location), delta_rs_opens(location, LISTING)
-    results = in_turn([ours, peer], bench.runs)
-    return at_most(
-        1.5,
-        seconds(results[ours.name]),
-        seconds(results[peer.name]),
-        at=f"{bench.files:,} active",
-        peer_name="delta-rs' open and listing",
-        note="into PostgreSQL",
-    )
+    outcome = _against(bench, 1.5, location, bench.import_into_postgresql(location), LISTING)
+    return replace(outcome, at=f"{bench.files:,} active", note=f"into PostgreSQL; {outcome.note}")
 
 
 def growth(bench: Bench) -> Outcome:
@@ -79,8 +74,15 @@ def growth(bench: Bench) -> Outcome:
     )
 
 
-def _against_open(bench: Bench, times: float, ours: Contender) -> Outcome:
-    results = in_turn([ours, delta_rs_opens(bench.log())], bench.runs)
+def _against(bench: Bench, times: float, location: Path, ours: Contender, then: str = "") -> Outcome:
+    alone = bench.load_alone(location, ours)
+    results = in_turn([ours, delta_rs_opens(location, then), alone], bench.runs)
+    limit = duration(told(results[alone.name]))
     return at_most(
-        times, seconds(results[ours.name]), seconds(results["delta-rs"]), at=bench.at, peer_name="delta-rs' open"
+        times,
+        seconds(results[ours.name]),
+        seconds(results["delta-rs"]),
+        at=bench.at,
+        peer_name="delta-rs' open and listing" if then else "delta-rs' open",
+        note=f"of which the database alone takes {limit} for the rows of the files, packed beforehand",
     )
