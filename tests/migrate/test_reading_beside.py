@@ -45,6 +45,12 @@ def test_a_row_that_says_what_ended_it_but_not_when(database: Database, imported
     assert seen(validate(database, imported)) == {("removed_version", 1, "b.parquet")}
 
 
+@pytest.mark.parametrize("removal", ["[1]", '"x"', '{"same": [[]]}', '{"same": 1}', '{"fields": []}'])
+def test_a_remove_of_which_nothing_can_be_made(database: Database, imported: str, removal: str):
+    run(database, update(f"removal = '{removal}'", "b.parquet"))
+    assert seen(validate(database, imported)) == {("tombstone", 1, "b.parquet")}
+
+
 def test_a_remove_of_a_live_file(database: Database, imported: str):
     run(database, update("removal = '{}'", "d.parquet"))
     assert seen(validate(database, imported)) == {("tombstone", 3, "d.parquet")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -203,8 +204,8 @@ class Snapshot:
         They come straight from the driver: some databases have numbers for `data_change`.
         """
         columns = [delta_files.c[name] for name in FileLifetime._fields]
-        for row in self._rows(select(*columns).where(self._own(delta_files))):
-            yield FileLifetime._make(row)
+        rows = self._rows(select(*columns).where(self._own(delta_files)))
+        yield from map(partial(tuple.__new__, FileLifetime), rows)
 
     def all_but_files(self) -> Rows:
         """Returns the rows of every version in every table but `delta_files`, by version."""

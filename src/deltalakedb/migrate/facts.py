@@ -247,20 +247,36 @@ def path_digest(path: str) -> bytes:
     return blake2b(path.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def life_digest(path: bytes, file: bytes, ended: int | None, remove: Action | None, salt: bytes) -> bytes:
-    """Returns what stands for a file's lifetime; it begins with the digest of its path.
+def life_digest(file: bytes, ended: int | None, remove: Action | None, salt: bytes) -> bytes:
+    """Returns 16 bytes that stand for a file's lifetime.
 
     Args:
-        path: that digest.
         file: the digest of its facts.
         ended: the version that ends it.
         remove: what ends it.
         salt: that of the facts' digest.
     """
     if ended is None and remove is None:
-        return path + file
+        return file
     end = "" if remove is None else repr(sorted(remove.items()))
-    return path + _short(file + f"{ended} {end}".encode("utf-8", "surrogatepass"), salt)
+    return _short(file + f"{ended} {end}".encode("utf-8", "surrogatepass"), salt)
+
+
+def row_digest(row: FileLifetime, salt: bytes) -> bytes:
+    """Returns the `life_digest` of a row, in two thirds of the time that it takes by way of its facts."""
+    # fmt: off
+    (path, added, ended, size, modified, data_change, records, row_id, row_version, clustering, _, values, stats,
+     vector, vector_id, tags, extra, removal, _, _) = row
+    told = (
+        path, added, size, modified, None if data_change is None else bool(data_change), records, row_id, row_version,
+        clustering, _partition(values), None if vector is None else parsed_json(vector), vector_id,
+        None if tags is None else parsed_json(tags), None if extra is None else parsed_json(extra), stats,
+    )
+    # fmt: on
+    file = _short(_as_bytes(told), salt)
+    if ended is None and removal is None:
+        return file
+    return life_digest(file, ended, remove_of_row(row, facts_of_row(row)), salt)
 
 
 class Sums:
@@ -273,9 +289,9 @@ class Sums:
     def __init__(self) -> None:
         self._piles = [0] * (1 << 16)
 
-    def add(self, digest: bytes) -> None:
-        """Adds a lifetime by its `life_digest`."""
-        self._piles[pile_of(digest)] += int.from_bytes(digest[PATH_DIGEST:], "little")
+    def add(self, path: bytes, life: bytes) -> None:
+        """Adds a lifetime by the digest of its file's path, or what begins with it, and its `life_digest`."""
+        self._piles[path[0] << 8 | path[1]] += int.from_bytes(life, "little")  # pile_of, in place
 
     def differ(self, other: Sums) -> set[int]:
         """Returns the piles that differ from those of another reader."""
@@ -343,10 +359,19 @@ def _partition(text: str) -> Action:
     return parsed_json(text) or {}
 
 
+def _are_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
 @lru_cache(maxsize=10_000)
 def _removal(text: str) -> Action:
-    """Returns what a row says of its remove: most of them say the same."""
-    return parsed_json(text)  # type: ignore[no-any-return]
+    """Returns what a row says of its remove, most of them the same; something else than that is a field of its own."""
+    value = parsed_json(text)
+    if isinstance(value, dict):
+        fields, extra, same = value.get("fields", {}), value.get("extra", {}), value.get("same", [])
+        if isinstance(fields, dict) and isinstance(extra, dict) and _are_names(same):
+            return value
+    return {"fields": {"removal": value}}
 
 
 _EXACT = Context(prec=100)

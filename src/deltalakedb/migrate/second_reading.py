@@ -52,6 +52,10 @@ class Life(NamedTuple):
     facts: FileFacts
     remove: Action | None
 
+    def digest(self, salt: bytes) -> bytes:
+        """Returns its `facts.life_digest`."""
+        return life_digest(self.facts.digest(self.path, self.added, salt), self.ended, self.remove, salt)
+
 
 class Totals(NamedTuple):
     """What a version's files amount to: sizes in bytes, deleted rows as deletion vectors tell them."""
@@ -133,7 +137,7 @@ def read(log: Log, scope: Scope, *, totals_at: Collection[int] = (), each: Each 
         return facts.digest(path, added, salt)
 
     def keep(key: bytes, ended: int | None, file: bytes, remove: Action | None) -> None:
-        add(life_digest(key[:PATH_DIGEST], file, ended, remove, salt))
+        add(key, life_digest(file, ended, remove, salt))
 
     _run(log, _Replay(scope, reading, pack, keep, has_totals=bool(totals_at)), totals_at, each)
     return reading
@@ -141,7 +145,10 @@ def read(log: Log, scope: Scope, *, totals_at: Collection[int] = (), each: Each 
 
 @dataclass(slots=True)
 class Digests:
-    """How often each `facts.life_digest` is in a log, and whether some file's statistics are structs only."""
+    """How often each lifetime is in a log, and whether some file's statistics are structs only.
+
+    What stands for a lifetime is the digest of its path, and its `facts.life_digest`.
+    """
 
     lives: Counter[bytes] = field(default_factory=Counter)
     has_parsed_stats: bool = False
@@ -159,7 +166,7 @@ def read_digests(log: Log, scope: Scope, piles: Collection[int]) -> Digests:
         return facts.digest(path, added, scope.salt)
 
     def keep(key: bytes, ended: int | None, file: bytes, remove: Action | None) -> None:
-        found.lives[life_digest(key[:PATH_DIGEST], file, ended, remove, scope.salt)] += 1
+        found.lives[key[:PATH_DIGEST] + life_digest(file, ended, remove, scope.salt)] += 1
 
     _run(log, _Replay(scope, Reading(), pack, keep, only=lambda path: pile_of(path) in piles), (), None)
     return found
