@@ -43,7 +43,7 @@ def _memory(bench: Bench, location: Path) -> Outcome:
         bench.import_into_postgresql(location, "large"),
         bench.import_into_postgresql(bench.log(bench.small), "small"),
     )
-    results = in_turn([large, small, delta_rs_opens(location)], bench.runs)
+    results = in_turn([large, small, delta_rs_opens(location)], bench.runs, memory=True)
     ours, less, peer = (peak_bytes(results[name]) for name in ("large", "small", "delta-rs"))
     return Outcome(
         at=bench.at,
