@@ -19,7 +19,7 @@ import psutil
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of a process: wall time in seconds, what it printed, and the most memory of its tree in bytes, if asked."""
+    """One run of a process: wall time in seconds, what it printed, and if asked for the most memory, in bytes."""
 
     seconds: float
     output: bytes

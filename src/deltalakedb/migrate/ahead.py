@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from types import TracebackType
 from typing import Self
 
 from ..errors import DeltaLakeDBError
-from ..log.path import LogFile
+from ..log.reader import Log, open_log
+from ..log.store import is_uri, open_store
 from . import processes
 from .feed import Batch, Source, feed
 
@@ -17,13 +18,19 @@ from .feed import Batch, Source, feed
 class Ahead:
     """The process that reads one log ahead, where the log is large enough for it. A context manager: it ends with that.
 
-    It is started before it is known what to read, since it takes a third of a second to get ready: in that time, the
-    importer claims the table.
+    It is started before it is known what to read, since it takes a while to get ready: in that time, the importer
+    connects and claims the table.
     """
 
-    def __init__(self, files: Iterable[LogFile]) -> None:
-        """`files` are what lies in the log, by which a guess is made whether there will be enough to read."""
-        self._ready = processes.started(__name__) if processes.pays(files) else None
+    def __init__(self, location: str | None, storage_options: Mapping[str, str] | None = None) -> None:
+        """Lists a log on a disk, and guesses by its files whether there will be enough to read.
+
+        `log` is what was listed; None without a location, and where listing costs requests, or fails: that is said when
+        the table is claimed.
+        """
+        self.log = None if location is None or is_uri(location) else _listed(location, storage_options)
+        enough = self.log is not None and processes.pays(self.log.files)
+        self._ready = processes.started(__name__) if enough else None
 
     def __enter__(self) -> Self:
         return self
@@ -50,6 +57,13 @@ class Ahead:
                 yield batches
         finally:
             processes.end(process)
+
+
+def _listed(location: str, storage_options: Mapping[str, str] | None) -> Log | None:
+    try:
+        return open_log(open_store(location, storage_options))
+    except DeltaLakeDBError:
+        return None
 
 
 def _batches(process: subprocess.Popen[bytes], source: Source) -> Generator[Batch, None, None]:

@@ -120,6 +120,7 @@ def import_table(
     stop: Callable[[], bool] | None = None,
     command: str = "import",
     check: Callable[[TableStatus | None], None] | None = None,
+    ahead: Ahead | None = None,
 ) -> ImportReport:
     """Imports every version that the log can rebuild.
 
@@ -128,7 +129,8 @@ def import_table(
     import gives. On a completed table, `resume` takes in what the log has grown by, until `stop` says so, which is
     asked before each new commit. What may pass by itself (the database restarts, the store is away, a commit is cleaned
     up while the log is read) is tried again, with a warning to the log, from the watermark on. `command` is who asks,
-    for the audit trail; `check` is given the table's state as it is claimed, and raises what is to be raised instead.
+    for the audit trail; `check` is given the table's state as it is claimed, and raises what is to be raised instead;
+    `ahead` is what the caller has had started for this location.
 
     Raises:
         LogError, StorageError: the log can't be read; before anything was loaded the catalog notes the failure only.
@@ -144,20 +146,12 @@ def import_table(
     _check_text(store.location)
     table_id = check_table_id(table_id or default_table_id(store.location))
     trail = WorkTrail(database, command, table_id, _told(store.location, batch_size, resume, storage_options))
-    log = None if resume else _listed(store)  # who goes on may have little to read
     with (
-        Ahead(log.files if log is not None else ()) as ahead,
+        ahead or Ahead(None if resume else location, storage_options) as reader,  # who goes on may have little to read
         claimed(database, table_id, store.location, trail, resume=resume, check=check) as before,
     ):
-        return _Import(database, store, table_id, batch_size, listener, stop, trail, ahead, log).run(before, begun)
-
-
-def _listed(store: Store) -> Log | None:
-    """Returns a log on a disk; None where that costs requests, or fails, which is said when the table is claimed."""
-    try:
-        return None if is_uri(store.location) else open_log(store)
-    except DeltaLakeDBError:
-        return None
+        work = _Import(database, store, table_id, batch_size, listener, stop, trail, reader, reader.log)
+        return work.run(before, begun)
 
 
 def _told(

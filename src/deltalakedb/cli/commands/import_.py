@@ -31,10 +31,13 @@ def command(run: Run, path: str, table_id: str | None, batch_size: int | None, d
 
     Every version that the log can rebuild goes into the database. The table itself is only read.
     """
-    from ...migrate.assess import Assessment, assess
-    from ...migrate.importer import ImportReport, default_table_id, import_table
+    from ...migrate.ahead import Ahead
 
-    with run.database() as database:
+    # First of all: the process gets ready while this one loads what it needs for the database.
+    with Ahead(None if dry_run or resume else path, run.storage_options) as ahead, run.database() as database:
+        from ...migrate.assess import Assessment, assess
+        from ...migrate.importer import ImportReport, default_table_id, import_table
+
         report: ImportReport | Assessment
         with display() as shown:
             listener = ImportMeter(shown, table_id or default_table_id(path))
@@ -49,6 +52,7 @@ def command(run: Run, path: str, table_id: str | None, batch_size: int | None, d
                     resume=resume,
                     listener=listener,
                     storage_options=run.storage_options,
+                    ahead=ahead,
                 )
         run.notes("Warning", report.warnings)
         run.output.imported(report, run.where(database))
