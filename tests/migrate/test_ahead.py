@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from deltalakedb.catalog.database import Database
+from deltalakedb.cli import main
 from deltalakedb.errors import CorruptLogError, DeltaLakeDBError
 from deltalakedb.log.path import LogFile, LogFileKind
 from deltalakedb.log.segment import Checkpoint, LogSegment
@@ -83,6 +84,49 @@ def test_a_reader_that_is_killed_costs_no_rows(database: Database, database_url:
     import_table(database, str(log.root), "killed", batch_size=10, resume=True)
     import_table(database, str(log.root), "undisturbed")
     assert dump(database_url, "killed", without=MOMENTS) == dump(database_url, "undisturbed", without=MOMENTS)
+
+
+COMMAND = """
+import sys
+from deltalakedb.cli import main
+from deltalakedb.migrate import processes
+
+processes.LARGE_FROM_BYTES = 0
+processes._processors = lambda: 2
+start = processes.started
+
+def started(module):
+    print("with SQLAlchemy" if "sqlalchemy" in sys.modules else "before SQLAlchemy", file=sys.stderr)
+    return start(module)
+
+processes.started = started
+sys.exit(main(["import", *sys.argv[1:]]))
+"""
+
+
+def test_the_command_starts_its_reader_before_it_loads_what_takes_long(database_url: str, log: LogBuilder):
+    command = [sys.executable, "-c", COMMAND, str(log.root), "--database-url", database_url]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines().count("before SQLAlchemy") == 1
+    assert "with SQLAlchemy" not in done.stderr
+    assert "imported in" in done.stdout
+
+
+@pytest.mark.parametrize("options", [["--dry-run"], ["--resume"]])
+def test_no_reader_is_started_where_there_may_be_little_to_read(
+    database: Database, database_url: str, log: LogBuilder, started: list, options: list[str]
+):
+    import_table(database, str(log.root))
+    assert len(started) == 1
+    assert main(["import", str(log.root), *options, "--database-url", database_url]) == 0
+    assert len(started) == 1
+
+
+def test_a_reader_that_nobody_needs_is_ended(log: LogBuilder, tmp_path: Path, started: list, capsys):
+    missing = f"sqlite:///{tmp_path}/no/such/folder/x.db"
+    assert main(["import", str(log.root), "--database-url", missing]) == 1
+    assert "no/such/folder" in capsys.readouterr().err
+    assert [process.poll() is None for process in started] == [False]
 
 
 IMPORTER = """
