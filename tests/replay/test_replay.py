@@ -390,6 +390,8 @@ def check_around(place: Place, table_id: str, log: RandomLog, newest: int, gaps:
                 since in {floor for _, floor in floors if began < floor}
                 if key[0] != "add"
                 else any(since < first <= began <= floor for first, floor in floors)
+                # What one checkpoint could not hold, in Parquet, the next one may say: then the file begins anew.
+                or ("new" in body and since in {floor for _, floor in floors if began < floor})
             ), (version, key)
             if key[0] == "add" and body.get("stats") is None and since < began:
                 body = {**body, "stats": row.stats}  # it goes on, with what its commit said
