@@ -34,10 +34,11 @@ def main() -> None:
         with database.writing() as connection:
             begun = time.perf_counter()
             for first in range(0, len(pieces), together):
-                if first + together >= len(pieces):
+                is_last = first + together >= len(pieces)
+                if is_last:
                     dialect.harden(connection)
                 with connection.begin():
-                    if first + together < len(pieces):
+                    if not is_last:
                         dialect.relax(connection)
                     dialect.load(connection, delta_files, pieces[first : first + together])
             print(json.dumps({"seconds": time.perf_counter() - begun}))
