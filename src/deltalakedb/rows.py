@@ -6,6 +6,7 @@ The table id, which all rows of a table share, is added where they are stored.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
@@ -159,6 +160,12 @@ class ProtocolRow(NamedTuple):
     reader_features: str | None
     writer_features: str | None
     extra: str | None
+
+    @property
+    def features(self) -> frozenset[str]:
+        """The features in either of its lists: some writers leave a reader's feature out of `readerFeatures`."""
+        lists = (json.loads(text) for text in (self.reader_features, self.writer_features) if text is not None)
+        return frozenset(name for names in lists for name in names or ())
 
 
 class TransactionRow(NamedTuple):

@@ -15,12 +15,12 @@ from deltalakedb.catalog.dialects import dialect_for
 from deltalakedb.catalog.loading import append_files
 from deltalakedb.catalog.schema import delta_files
 from deltalakedb.catalog.snapshot import Snapshot, active_at
+from deltalakedb.columns import TableSchema
 from deltalakedb.log.actions import Add
 from deltalakedb.log.add_columns import AddColumns
 from deltalakedb.replay.files import lifetimes
-from deltalakedb.rows import MetadataRow
+from deltalakedb.rows import MetadataRow, ProtocolRow
 from deltalakedb.table import predicate, prune
-from deltalakedb.table.types import TableSchema
 
 TABLE = "t"
 _ENTRY = registry.TableEntry(TABLE, "/lake/t", 0, 0, 0, registry.now(), registry.now(), None, None)
@@ -42,7 +42,8 @@ def schema_of(
     """The schema of a table with these fields."""
     text, keys = json.dumps(struct_of(*fields)), json.dumps(list(partitions))
     return TableSchema.of(
-        MetadataRow(0, "id", None, None, None, text, keys, json.dumps(configuration or {}), None, None)
+        MetadataRow(0, "id", None, None, None, text, keys, json.dumps(configuration or {}), None, None),
+        ProtocolRow(0, 2, 5, None, None, None),
     )
 
 
@@ -87,7 +88,7 @@ def kept(connection: Connection, schema: TableSchema, where: Any) -> set[int]:
 
 def kept_by_each(connection: Connection, schema: TableSchema, wheres: Sequence[Any]) -> list[set[int]]:
     """As `kept`, for each of several predicates, in one query."""
-    conditions = [prune.matching(snapshot_of(connection), predicate.parse(where, schema), schema) for where in wheres]
+    conditions = [prune.matching(snapshot_of(connection), predicate.parse(where, schema)) for where in wheres]
     columns = [case((true() if condition is None else condition, 1), else_=0) for condition in conditions]
     labelled = [column.label(f"kept_{number}") for number, column in enumerate(columns)]
     query = select(delta_files.c.path, *labelled).where(delta_files.c.table_id == TABLE, active_at(0))

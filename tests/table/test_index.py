@@ -17,7 +17,6 @@ from deltalakedb.table import predicate
 from deltalakedb.table.prune import condition
 from deltalakedb.table.prune.narrowing import Narrower
 from deltalakedb.table.prune.statistics import check_of
-from deltalakedb.table.types import TableSchema
 from tests.cli.conftest import Cli, cli, on  # noqa: F401 (fixtures)
 from tests.support.catalogs import dump, execute
 from tests.support.logs import LogBuilder, add, metadata, remove
@@ -71,7 +70,7 @@ def found(catalog: Catalog, where: str, version: int | None = None) -> list[int]
 def looked_up(catalog: Catalog, where: str) -> set[int] | None:
     """The key hashes of the files that indexes leave; None where they are no help."""
     with catalog._database.reading() as connection:
-        schema = TableSchema.of(catalog.table("t")._opened.metadata)
+        schema = catalog.table("t")._opened.table_schema
         known = ranges.indexes_of(connection, "t")
         return Narrower(connection, known)(predicate.parse(where, schema))
 

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from deltalakedb.columns import Column, TableSchema
 from deltalakedb.errors import ArgumentError, CorruptLogError
-from deltalakedb.rows import MetadataRow
+from deltalakedb.rows import MetadataRow, ProtocolRow
 from deltalakedb.table.predicate import parse
 from deltalakedb.table.predicate.tree import (
     FALSE,
@@ -28,7 +29,6 @@ from deltalakedb.table.predicate.tree import (
     agreed,
     columns_of,
 )
-from deltalakedb.table.types import Column, TableSchema
 from tests.table.pruning import field_of, schema_of, struct_of
 
 SCHEMA = schema_of(
@@ -434,4 +434,6 @@ def test_text_in_another_order_than_that_of_bytes_is_not_compared():
 @pytest.mark.parametrize("text", [None, "", "no JSON", "[]", '{"type":"struct"}', '{"fields":[{"name":"a"}]}', "7"])
 def test_a_schema_that_is_none(text: str | None):
     with pytest.raises(CorruptLogError, match="version 7"):
-        TableSchema.of(MetadataRow(7, None, None, None, None, text, "[]", "{}", None, None))
+        TableSchema.of(
+            MetadataRow(7, None, None, None, None, text, "[]", "{}", None, None), ProtocolRow(7, 1, 2, None, None, None)
+        )

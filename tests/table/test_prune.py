@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
+from deltalakedb.columns import TableSchema
 from deltalakedb.table import predicate, prune
-from deltalakedb.table.types import TableSchema
 from tests.table.pruning import File, field_of, pruned, schema_of, snapshot_of, struct_of
 
 SCHEMA = schema_of(
@@ -399,4 +399,4 @@ def test_constants(connection: Connection):
 def test_what_every_file_fulfils_is_no_condition(connection: Connection):
     with connection.begin():
         for where in ("TRUE", "id + 1 = 2", "id + 1 = 2 OR id = 3"):
-            assert prune.matching(snapshot_of(connection), predicate.parse(where, SCHEMA), SCHEMA) is None
+            assert prune.matching(snapshot_of(connection), predicate.parse(where, SCHEMA)) is None

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Connection
 
 from deltalakedb.catalog import partitions
-from deltalakedb.table.types import TableSchema
+from deltalakedb.columns import TableSchema
 from tests.table.pruning import File, field_of, load, pruned, schema_of
 from tests.table.test_prune import file
 

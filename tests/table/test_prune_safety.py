@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from deltalakedb.catalog import ranges
 from deltalakedb.catalog.dialects import dialect_for
-from deltalakedb.table.types import Family
+from deltalakedb.columns import Family
 from tests.table.conditions import conditions
 from tests.table.honest_stats import PATHS, SCHEMA, VALUES, files, pools_of
 from tests.table.pruning import TABLE, kept_by_each, load

@@ -14,8 +14,8 @@ from sqlalchemy import ColumnElement
 
 from .. import json_columns
 from ..catalog.snapshot import Snapshot
-from . import mini_log, partition_values
-from .listing import listed, partitions
+from . import mini_log
+from .listing import listed, typed_partitions
 from .opened import Opened
 
 _STATS = {"null_count": "nullCount", "min": "minValues", "max": "maxValues"}
@@ -37,7 +37,7 @@ def add_actions(opened: Opened, snapshot: Snapshot, where: ColumnElement[bool] |
         if field.name in _STATS:
             columns[field.name] = stats[_STATS[field.name]]
         elif field.name == "partition":
-            columns[field.name] = _partition(opened, table["partition_values"], field.type)
+            columns[field.name] = typed_partitions(opened, table["path"], table["partition_values"], field.type)
     # Logs are accepted whose adds lack a size or a time, which the protocol demands.
     shown = [field.with_nullable(field.nullable or columns[field.name].null_count > 0) for field in kinds]
     return pa.table([columns[field.name] for field in kinds], schema=pa.schema(shown, kinds.metadata))
@@ -64,8 +64,7 @@ class _Hashable:
             metadata.schema_string,
             metadata.partition_columns,
             metadata.configuration,
-            protocol.min_reader_version,
-            protocol.reader_features,
+            protocol[1:5],
         )
 
     def __eq__(self, other: object) -> bool:
@@ -91,9 +90,3 @@ def _stats(table: pa.Table, kinds: pa.Schema) -> dict[str, pa.Array]:
 def _flat(array: pa.StructArray) -> list[pa.Array]:
     found: list[pa.Array] = array.flatten()
     return found
-
-
-def _partition(opened: Opened, texts: pa.ChunkedArray, kind: pa.StructType) -> pa.StructArray:
-    raw = partitions(opened, texts)
-    values = [partition_values.typed(raw.field(field.name), field.type) for field in kind]
-    return pa.StructArray.from_arrays(values, fields=list(kind))

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..catalog.database import Database
 from ..catalog.gaps import whole_from
+from ..columns import Column
 from ..errors import ArgumentError, LogChangedError, UnsupportedTableError
 from ..log.store import Store, open_store
 from ..migrate.against_delta_rs import open_version, reader_name
@@ -20,7 +21,6 @@ from ..migrate.validate import entry_at
 from ..rows import FileLifetime
 from .delta_table import DeltaTable
 from .opened import Opened, open_at
-from .types import Column, TableSchema
 
 Listener = Callable[[int, int], None]
 """Gets how many measurements are done, and how many there are."""
@@ -217,7 +217,7 @@ def _plans(newest: Opened, files: _Files) -> Iterator[_Question]:
     sample = _any_file(newest)
     if sample is None or newest.metadata.schema_string is None:
         return
-    columns = TableSchema.of(newest.metadata).columns
+    columns = newest.table_schema.columns
     by_partition = _filter([column for column in columns if column.partition], json.loads(sample.partition_values))
     if by_partition is not None:
         yield _planned("plan_partition_filter", by_partition, newest.version, files, has_one_answer=True)

@@ -5,12 +5,14 @@ Each file is a fragment with what its partition values and statistics guarantee,
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
-from datetime import timedelta
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from functools import reduce
 from operator import and_
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
@@ -18,12 +20,13 @@ import pyarrow.fs as pa_fs
 from sqlalchemy import ColumnElement
 
 from ..catalog.snapshot import Snapshot
-from .add_actions import add_actions
+from ..columns import Column, Family
+from ..file_statistics import counts_nulls, limit
+from .data_files import checked
+from .exceptions import UnsupportedTableError
+from .listing import listed, partition_columns, typed_partitions
 from .locations import Root
 from .opened import Opened
-
-_CUT_OFF = timedelta(milliseconds=1)
-"""Writers cut timestamps off at milliseconds, the maximum too."""
 
 
 def dataset(
@@ -47,20 +50,35 @@ def dataset(
         read_options: for Parquet. By default INT96 timestamps are read as microseconds, as Delta has them: pyarrow's
             nanoseconds overflow silently outside of the years 1677 to 2262.
         storage_options: as for delta-rs, for object stores.
+
+    Raises:
+        UnsupportedTableError: a file has rows that are deleted, which pyarrow would give all the same.
+        ReadError: a file's partition value is none of its column's type, or it has columns under other names.
     """
-    actions = add_actions(opened, snapshot, where)
-    paths, own = _places(opened.root, actions, storage_options, given=filesystem is not None)
+    files = listed(snapshot, ["path", "size", "partition_values", "stats", "deletion_vector"], where)
+    if files["deletion_vector"].null_count < len(files):
+        raise deleted_rows(opened)
+    deque(checked(opened, snapshot, zip(files["path"].to_pylist(), strict=True), storage_options), maxlen=0)
+    paths, own = _places(opened.root, files, storage_options, given=filesystem is not None)
     format_ = ds.ParquetFileFormat(
         read_options=read_options or ds.ParquetReadOptions(coerce_int96_timestamp_unit="us"),
         default_fragment_scan_options=ds.ParquetFragmentScanOptions(pre_buffer=True),
     )
     filesystem = filesystem or own
-    guarantees = _guarantees(actions, schema)
+    guarantees = _guarantees(opened, files, schema)
     fragments = [
         format_.make_fragment(path, filesystem=filesystem, partition_expression=guarantee)
         for path, guarantee in zip(paths, guarantees, strict=True)
     ]
     return ds.FileSystemDataset(fragments, _with_dictionaries(schema, format_), format_, filesystem)
+
+
+def deleted_rows(opened: Opened) -> UnsupportedTableError:
+    """Returns the error for a table with deletion vectors, whether its protocol names them or not."""
+    return UnsupportedTableError(
+        f"{opened.entry.table_id!r} has deletion vectors, which are not supported using pyarrow Datasets.",
+        "scan(), to_pyarrow_table() and to_pandas() read it, without a file system of your own.",
+    )
 
 
 def _with_dictionaries(schema: pa.Schema, format_: ds.ParquetFileFormat) -> pa.Schema:
@@ -76,17 +94,17 @@ def _with_dictionaries(schema: pa.Schema, format_: ds.ParquetFileFormat) -> pa.S
 
 
 def _places(
-    root: Root, actions: pa.Table, storage_options: dict[str, str] | None, *, given: bool
+    root: Root, files: pa.Table, storage_options: dict[str, str] | None, *, given: bool
 ) -> tuple[list[str], Any]:
     """Returns the files' paths, and the file system that they are meant for: one whose root is the table's folder."""
-    full = [place for piece in actions["path"].chunks for place in root.files(piece).to_pylist()]
+    full = [place for piece in files["path"].chunks for place in root.files(piece).to_pylist()]
     inside = [place.removeprefix(f"{root.plain}/") for place in full]
     if given:
         return inside, None
     if not root.is_local:
         from deltalake.fs import DeltaStorageHandler
 
-        sizes = dict(zip(inside, actions["size_bytes"].to_pylist(), strict=True))
+        sizes = dict(zip(inside, files["size"].to_pylist(), strict=True))
         return inside, pa_fs.PyFileSystem(DeltaStorageHandler(root.uri, storage_options, sizes))
     if any(place.startswith("/") for place in inside):  # a shallow clone's
         return full, pa_fs.LocalFileSystem()
@@ -95,76 +113,77 @@ def _places(
 
 # ---- what is known of a file's rows
 
-_Facts = Iterator[list[pc.Expression]]
+_Facts = list[pc.Expression]
+_COMPARED = frozenset(Family) - {Family.FLOAT, Family.DOUBLE, Family.BOOLEAN, Family.BINARY, Family.OTHER}
+"""The families whose bounds pyarrow may go by; floats have NaN, which is in no bounds."""
+
+_OBJECT = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-def _guarantees(actions: pa.Table, schema: pa.Schema) -> Iterator[pc.Expression | None]:
+def _guarantees(opened: Opened, files: pa.Table, schema: pa.Schema) -> Iterator[pc.Expression | None]:
     """Yields for each file what all its rows fulfil, or None where nothing is known."""
-    known = [*_of_partitions(actions, schema), *_of_statistics(actions, schema)]
-    if not known:
-        yield from [None] * actions.num_rows
-    for facts in zip(*known, strict=True):
-        flat = [fact for some in facts for fact in some]
-        yield reduce(and_, flat) if flat else None
+    known = [_of_partition(field, values) for field, values in _partition_values(opened, files, schema)]
+    columns = [each for each in opened.table_schema.columns if _has_bounds(each, schema)]
+    fields = [(each, pc.field(each.path[0]), schema.field(each.path[0]).type) for each in columns]
+    for at, stats in enumerate(files["stats"].to_pylist()):
+        facts = [values[at] for values in known]
+        decoded = _decoded(stats)
+        for column, field, kind in fields:
+            facts += _of_column(column, field, kind, decoded)
+        yield reduce(and_, facts) if facts else None
 
 
-def _of_partitions(actions: pa.Table, schema: pa.Schema) -> Iterator[_Facts]:
-    for name, values in _children(actions, "partition").items():
-        if name in schema.names:
-            yield _of_partition(pc.field(name), pc.cast(values, schema.field(name).type))
+def _partition_values(opened: Opened, files: pa.Table, schema: pa.Schema) -> Iterator[tuple[pc.Expression, pa.Array]]:
+    names = [column.path[0] for column in partition_columns(opened)]
+    fields = [schema.field(name) for name in names if name in schema.names]
+    values = typed_partitions(opened, files["path"], files["partition_values"], fields)
+    for field, array in zip(fields, values.flatten(), strict=True):
+        yield pc.field(field.name), array
 
 
 def _of_partition(field: pc.Expression, values: pa.Array) -> _Facts:
-    for value in values:
-        yield [field == value if value.is_valid else field.is_null()]
+    """Pyarrow takes the values of the column from here."""
+    return [field == value if value.is_valid else field.is_null() for value in values]
 
 
-def _of_statistics(actions: pa.Table, schema: pa.Schema) -> Iterator[_Facts]:
-    lows, highs = _children(actions, "min"), _children(actions, "max")
-    for name, nulls in _children(actions, "null_count").items():
-        if name not in schema.names or not pa.types.is_integer(nulls.type):
-            continue
-        kind = schema.field(name).type
-        unknown = pa.nulls(len(nulls), kind)
-        bounded = _is_ordered(kind) and name in lows and name in highs
-        low, high = (pc.cast(each[name], kind) if bounded else unknown for each in (lows, highs))
-        yield _of_column(pc.field(name), low, _rounded_up(high), nulls, actions["num_records"])
+def _has_bounds(column: Column, schema: pa.Schema) -> bool:
+    return len(column.path) == 1 and not column.partition and column.path[0] in schema.names
 
 
-def _children(actions: pa.Table, name: str) -> dict[str, pa.Array]:
-    """Returns a struct column's fields; none where there is no such column. A null struct's fields are null."""
-    if name not in actions.column_names:
+def _decoded(stats: str | None) -> dict[str, Any]:
+    try:
+        return {} if stats is None else _OBJECT(stats)
+    except (msgspec.MsgspecError, RecursionError):
         return {}
-    structs = actions[name].combine_chunks()
-    return dict(zip((field.name for field in structs.type), structs.flatten(), strict=True))
 
 
-def _is_ordered(kind: pa.DataType) -> bool:
-    """Whether bounds can be trusted in pyarrow's order. Of floats they say nothing about NaN, which may be anywhere."""
-    known = (
-        pa.types.is_integer,
-        pa.types.is_decimal,
-        pa.types.is_temporal,
-        pa.types.is_string,
-        pa.types.is_large_string,
-    )
-    return any(is_one(kind) for is_one in known)
+def _of_column(column: Column, field: pc.Expression, kind: pa.DataType, stats: dict[str, Any]) -> _Facts:
+    """What statistics prove of a column. That all its rows are null is left out: pyarrow would not read them then."""
+    no_nulls = counts_nulls(column) and _member(stats, "nullCount", column) == 0
+    facts = [field.is_valid()] if no_nulls else []
+    if column.collated or column.family not in _COMPARED:
+        return facts
+    low, high = (_bound(column, kind, stats, up=up) for up in (False, True))
+    bounds = [] if low is None else [field >= low]
+    bounds += [] if high is None else [field <= high]
+    return facts + (bounds if no_nulls else [fact | field.is_null() for fact in bounds])
 
 
-def _rounded_up(highs: pa.Array) -> pa.Array:
-    if not pa.types.is_timestamp(highs.type):
-        return highs
-    return pc.add(highs, pa.scalar(_CUT_OFF, pa.duration(highs.type.unit)))
+def _member(stats: dict[str, Any], name: str, column: Column) -> Any:
+    members = stats.get(name)
+    value = members.get(column.physical[0]) if isinstance(members, dict) else None
+    return None if isinstance(value, bool) and name == "nullCount" else value
 
 
-def _of_column(
-    field: pc.Expression, lows: pa.Array, highs: pa.Array, nulls: pa.Array, records: pa.ChunkedArray
-) -> _Facts:
-    for low, high, null, count in zip(lows, highs, nulls.to_pylist(), records.to_pylist(), strict=True):
-        facts = []
-        if null == 0:
-            facts.append(field.is_valid())
-        elif null is not None and null == count:
-            facts.append(field.is_null())
-        bounds = [fact for fact, bound in ((field >= low, low), (field <= high, high)) if bound.is_valid]
-        yield facts + (bounds if null == 0 else [fact | field.is_null() for fact in bounds])
+def _bound(column: Column, kind: pa.DataType, stats: dict[str, Any], *, up: bool) -> pa.Scalar | None:
+    value: Any = limit(column.bounds_family, _member(stats, "maxValues" if up else "minValues", column), up=up)
+    try:
+        if value is not None and pa.types.is_decimal(kind):
+            exponent = Decimal(1).scaleb(-kind.scale)
+            value = Decimal(value).quantize(exponent, ROUND_CEILING if up else ROUND_FLOOR, _WIDE)
+        return None if value is None else pa.scalar(value, kind)
+    except (pa.ArrowException, ArithmeticError, OverflowError, TypeError, ValueError):
+        return None  # nothing that the column could have, or a type that the caller chose
+
+
+_WIDE = Context(prec=400)

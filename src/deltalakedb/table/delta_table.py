@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from ..catalog.snapshot import Snapshot
 from ..errors import ArgumentError
 from . import filters as filter_forms
-from .exceptions import FilterError, UnsupportedTableError
+from .exceptions import UnsupportedTableError
 from .metadata_table import Filters, MetadataTable, Where
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class DeltaTable(MetadataTable):
             where = predicate
         where = self._normalized(where)
         if isinstance(where, list):
-            where = filter_forms.expression(where, self._arrow_schema())
+            where = filter_forms.expression(where, self._arrow_schema(), self._opened.table_schema)
         is_text = isinstance(where, str)
         return self._stream(where, columns, predicate=where if is_text else None, expression=None if is_text else where)
 
@@ -129,10 +130,16 @@ class DeltaTable(MetadataTable):
         if partitions is not None:
             warnings.warn("`partitions` is deprecated; use `filters` instead", DeprecationWarning, stacklevel=2)
         expression = None if filters is None else filters_to_expression(filters)
+        where = self._normalized(partitions)
         if filesystem is None and self._beyond_pyarrow():
-            return self._stream(self._normalized(partitions), columns, expression=expression).read_all()
+            return self._stream(where, columns, expression=expression, also=expression).read_all()
         self._check_pyarrow()
-        dataset = self._dataset(self._normalized(partitions), self._arrow_schema(), filesystem, None)
+        try:
+            dataset = self._dataset(where, self._arrow_schema(), filesystem, None, also=expression)
+        except UnsupportedTableError:  # deletion vectors that the protocol does not name
+            if filesystem is not None:
+                raise
+            return self._stream(where, columns, expression=expression, also=expression).read_all()
         return dataset.to_table(columns=columns, filter=expression)
 
     def to_pandas(
@@ -189,25 +196,31 @@ class DeltaTable(MetadataTable):
 
     # ---- helpers
 
-    def _by_delta_rs(self, where: Any = None) -> deltalake.DeltaTable:
-        """Returns a table of delta-rs that has the files which `where` leaves."""
+    def _by_delta_rs(self, where: Any = None, also: pc.Expression | None = None) -> deltalake.DeltaTable:
+        """Returns a table of delta-rs that has the files which `where` and `also` leave."""
         from . import mini_log
 
         self._check_rows()
-        with self._picking(where) as (snapshot, condition):
-            pieces = snapshot.file_columns(mini_log.COLUMNS, condition)
-            return mini_log.delta_table(self._opened, chain.from_iterable(pieces), self._storage_options)
+        with self._picking(where, also) as (snapshot, condition):
+            return mini_log.delta_table(self._opened, self._files(snapshot, condition), self._storage_options)
+
+    def _files(self, snapshot: Snapshot, condition: Any) -> Iterator[tuple[Any, ...]]:
+        """Yields what a table of delta-rs needs to know of the files that a condition leaves."""
+        from . import data_files, mini_log
+
+        pieces = chain.from_iterable(snapshot.file_columns(mini_log.COLUMNS, condition))
+        return data_files.checked(self._opened, snapshot, pieces, self._storage_options)
 
     def _check_rows(self) -> None:
         from . import features
 
-        protocol = self.protocol()
-        features.check_rows(protocol.min_reader_version, protocol.reader_features or ())
+        protocol = self._opened.protocol
+        features.check_rows(protocol.min_reader_version, features.of_rows(protocol))
 
     def _beyond_pyarrow(self) -> list[str]:
         from . import features
 
-        return features.beyond_pyarrow(self.protocol().reader_features or (), self._opened.column_mapping)
+        return features.beyond_pyarrow(features.of_rows(self._opened.protocol), self._opened.column_mapping)
 
     def _check_pyarrow(self) -> None:
         self._check_rows()
@@ -219,10 +232,18 @@ class DeltaTable(MetadataTable):
                 "scan(), to_pyarrow_table() and to_pandas() read it, without a file system of your own.",
             )
 
-    def _dataset(self, where: Any, schema: pa.Schema, filesystem: Any, read_options: Any) -> ds.FileSystemDataset:
+    def _dataset(
+        self,
+        where: Any,
+        schema: pa.Schema,
+        filesystem: Any,
+        read_options: Any,
+        *,
+        also: pc.Expression | None = None,
+    ) -> ds.FileSystemDataset:
         from .dataset import dataset
 
-        with self._picking(where) as (snapshot, condition):
+        with self._picking(where, also) as (snapshot, condition):
             return dataset(
                 self._opened,
                 snapshot,
@@ -240,9 +261,10 @@ class DeltaTable(MetadataTable):
         *,
         predicate: str | None = None,
         expression: pc.Expression | None = None,
+        also: pc.Expression | None = None,
     ) -> pa.RecordBatchReader:
-        """Returns the rows of the files that `where` leaves, those that the other conditions leave."""
-        from . import far, mini_log, scan
+        """Returns the rows of the files that `where` and `also` leave, those that the other conditions leave."""
+        from . import far, scan
 
         def read(table: deltalake.DeltaTable, beside: deltalake.DeltaTable | None = None) -> pa.RecordBatchReader:
             schema = self._arrow_schema()
@@ -254,10 +276,10 @@ class DeltaTable(MetadataTable):
             beside = far.neighbour(self._opened, self._storage_options)
         except UnsupportedTableError:  # the log is gone: SQL knows the files all the same
             self._check_rows()
-            with self._picking(where) as (snapshot, condition):
-                files = list(chain.from_iterable(snapshot.file_columns(mini_log.COLUMNS, condition)))
+            with self._picking(where, also) as (snapshot, condition):
+                files = list(self._files(snapshot, condition))
             return far.fetched(self._opened, files, self._storage_options, read)
-        return read(self._by_delta_rs(where), beside)
+        return read(self._by_delta_rs(where, also), beside)
 
     def _pinned(self) -> DeltaTable:
         """Returns the table as it is open now: engines ask later, when this object may have moved on."""
@@ -267,10 +289,7 @@ class DeltaTable(MetadataTable):
         self, where: pc.Expression | None, columns: Sequence[str] | None, expression: pc.Expression | None
     ) -> pa.RecordBatchReader:
         """As `_stream`, for engines that filter rows themselves: what can't be used to pick files keeps them all."""
-        try:
-            return self._stream(where, columns, expression=expression)
-        except FilterError:
-            return self._stream(None, columns, expression=expression)
+        return self._stream(None, columns, expression=expression, also=where)
 
 
 def _is_names(value: Any) -> bool:

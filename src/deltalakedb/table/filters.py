@@ -11,11 +11,12 @@ from typing import Any
 from sqlalchemy import ColumnElement
 
 from ..catalog.snapshot import Snapshot
+from ..columns import Column, TableSchema, Value
 from ..errors import ArgumentError
+from ..partition_values import PartitionValueError, read
 from . import predicate, prune
 from .exceptions import FilterError
 from .opened import Opened
-from .types import TableSchema
 
 Literal = tuple[str, str, Any]
 Conjunction = list[Literal]
@@ -58,14 +59,20 @@ def condition(opened: Opened, snapshot: Snapshot, where: Any) -> ColumnElement[b
     """
     if where is None:
         return None
-    schema = TableSchema.of(opened.metadata)
     try:
-        parsed = predicate.parse(where, schema)
-        return prune.matching(snapshot, parsed, schema)
+        return prune.matching(snapshot, predicate.parse(where, opened.table_schema))
     except FilterError:
         raise
     except ArgumentError as error:
         raise FilterError(error.message, error.hint) from error
+
+
+def condition_if_any(opened: Opened, snapshot: Snapshot, where: Any) -> ColumnElement[bool] | None:
+    """As `condition`, where an engine filters the rows, and says itself what is wrong with a filter."""
+    try:
+        return condition(opened, snapshot, where)
+    except FilterError:
+        return None
 
 
 def normalized(filters: Any, known: Sequence[str]) -> str | list[Conjunction] | None:
@@ -168,28 +175,31 @@ def encoded_value(value: Any) -> str:
     raise ValueError(f"Could not encode partition value for type: {value}")
 
 
-def expression(conjunctions: Sequence[Conjunction], schema: Any) -> Any:
+def expression(conjunctions: Sequence[Conjunction], schema: Any, columns: TableSchema) -> Any:
     """Returns normalized filters as a pyarrow expression on rows.
 
     Args:
-        conjunctions: of tuples whose values are texts; the empty text stands for null.
+        conjunctions: of tuples whose values are texts, as partition values are; the empty text stands for null.
         schema: the table's, as `pyarrow.Schema`.
+        columns: the same, as the log has it.
+
+    Raises:
+        FilterError: a value that its column can't have.
     """
     from functools import reduce
     from operator import and_, or_
 
-    return reduce(or_, (reduce(and_, (_on_rows(one, schema) for one in each)) for each in conjunctions))
+    return reduce(or_, (reduce(and_, (_on_rows(one, schema, columns) for one in each)) for each in conjunctions))
 
 
-def _on_rows(literal: Literal, schema: Any) -> Any:
+def _on_rows(literal: Literal, schema: Any, columns: TableSchema) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    from .partition_values import typed
-
     name, operator, value = literal
-    column = pc.field(name)
-    values = typed(pa.array(value if isinstance(value, list) else [value], pa.string()), schema.field(name).type)
+    column, kind = pc.field(name), schema.field(name).type
+    texts = value if isinstance(value, list) else [value]
+    values = pa.array([_read(text, columns.column((name,))) for text in texts], kind)
     if operator in _OF_MANY:
         found = column.isin(values.drop_null())
         if operator == "not in":
@@ -199,3 +209,10 @@ def _on_rows(literal: Literal, schema: Any) -> Any:
         return column.is_null() if operator == "=" else column.is_valid()
     compare = {"=": "__eq__", "!=": "__ne__", "<": "__lt__", "<=": "__le__", ">": "__gt__", ">=": "__ge__"}
     return getattr(column, compare[operator])(values[0])
+
+
+def _read(text: str, column: Column) -> Value | None:
+    try:
+        return read(text, column)
+    except PartitionValueError as error:
+        raise FilterError(f"{text!r} is no value of column {column.name!r}, which is of type {column.kind}") from error

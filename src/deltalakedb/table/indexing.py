@@ -11,8 +11,8 @@ from ..catalog.database import Database
 from ..catalog.range_keys import INDEXED
 from ..catalog.snapshot import snapshot
 from ..catalog.trail import Trail
+from ..columns import Column, TableSchema
 from ..errors import ArgumentError
-from .types import Column, TableSchema
 
 
 def index(database: Database, table_id: str, columns: Sequence[str], *, drop: bool = False) -> list[str]:
@@ -40,7 +40,7 @@ def index(database: Database, table_id: str, columns: Sequence[str], *, drop: bo
                 _drop(connection, table_id, name)
             else:
                 column = _checked(schema.column(name))
-                family = column.family.value
+                family = column.bounds_family.value
                 ranges.create(connection, database.dialect, table_id, column.name, column.physical, family)
         indexed = [each.column_name for each in ranges.indexes_of(connection, table_id)]
         trail.note(connection, indexed=indexed)
@@ -52,10 +52,11 @@ def _schema(connection: Connection, table_id: str) -> TableSchema:
     status = registry.lock(connection, table_id)
     if status is not None and registry.is_worked_on(status):
         raise registry.busy(status)
-    metadata = snapshot(connection, registry.readable(connection, table_id)).metadata()
-    if metadata is None:
+    newest = snapshot(connection, registry.readable(connection, table_id))
+    metadata, protocol = newest.metadata(), newest.protocol()
+    if metadata is None or protocol is None:
         raise ArgumentError(f"{table_id!r} has no columns")
-    return TableSchema.of(metadata)
+    return TableSchema.of(metadata, protocol)
 
 
 def _checked(column: Column) -> Column:

@@ -13,13 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import ColumnElement, and_
 
-from .. import json_columns
+from .. import json_columns, partition_values
 from ..catalog.partitions import partitions_of
 from ..catalog.schema import delta_files
 from ..catalog.snapshot import Snapshot
-from . import partition_values
+from ..columns import Column
+from ..partition_values import PartitionValueError
+from .exceptions import ReadError
 from .opened import Opened
-from .types import Column, TableSchema
 
 _TYPES: dict[str, pa.DataType] = {
     "path": pa.string(),
@@ -89,37 +90,67 @@ def partitions(opened: Opened, texts: pa.ChunkedArray) -> pa.StructArray:
     """Returns partition values as the log spells them, by the columns' logical names."""
     columns = partition_columns(opened)
     encoded = texts.combine_chunks().dictionary_encode()  # there are fewer partitions than files
-    kind = pa.struct([(column.physical[0], pa.string()) for column in columns])
-    raw = json_columns.parse(encoded.dictionary.to_pylist(), kind).take(encoded.indices)
-    if not columns:
-        return raw
-    fields = [pa.field(column.name, pa.string()) for column in columns]
-    return pa.StructArray.from_arrays(raw.flatten(), fields=fields)  # unlike `field`, null in a null struct
+    known = [partition_values.texts_of(text) for text in encoded.dictionary.to_pylist()]
+    rows = [tuple(each.get(column.physical[0]) for column in columns) for each in known]
+    return _structs(rows, [pa.field(column.name, pa.string()) for column in columns], encoded.indices)
+
+
+def typed_partitions(
+    opened: Opened, paths: pa.ChunkedArray, texts: pa.ChunkedArray, fields: Sequence[pa.Field]
+) -> pa.StructArray:
+    """Returns partition values as values of their columns' types.
+
+    Args:
+        opened: the version.
+        paths: of the files, for messages.
+        texts: their partition values, as JSON.
+        fields: the wanted columns, by their logical names.
+
+    Raises:
+        ReadError: a value is none of its column's type; the message names the first such file.
+    """
+    by_name = {column.name: column for column in partition_columns(opened)}
+    columns = [by_name[field.name] for field in fields]
+    encoded = texts.combine_chunks().dictionary_encode()
+    rows = []
+    for number, text in enumerate(encoded.dictionary.to_pylist()):
+        try:
+            rows.append(partition_values.values_of(text, columns))
+        except PartitionValueError as error:
+            raise unreadable(paths[pc.index(encoded.indices, number).as_py()].as_py(), error) from error
+    return _structs(rows, fields, encoded.indices)
+
+
+def _structs(rows: list[tuple[Any, ...]], fields: Sequence[pa.Field], indices: pa.Array) -> pa.StructArray:
+    """Returns rows of values as structs, each as often as the indices have it."""
+    if not fields:
+        return pa.array([{}] * len(indices), pa.struct([]))
+    columns = [pa.array([row[at] for row in rows], field.type).take(indices) for at, field in enumerate(fields)]
+    return pa.StructArray.from_arrays(columns, fields=list(fields))
+
+
+def unreadable(path: str, error: PartitionValueError) -> ReadError:
+    """Returns the error for a file whose partition value can't be read."""
+    return ReadError(f"Can't read {path}: {error}", "The log's add of this file has it so, and no reader knows better.")
 
 
 def partition_columns(opened: Opened) -> list[Column]:
     """Returns the partition columns in their order."""
     if not opened.partition_columns:
         return []  # nor is a schema needed, which the log may lack
-    schema = TableSchema.of(opened.metadata)
+    schema = opened.table_schema
     return [schema.column((name,)) for name in opened.partition_columns]
 
 
 def distinct_partitions(
     opened: Opened, snapshot: Snapshot, where: ColumnElement[bool] | None
 ) -> list[dict[str, str | None]]:
-    """Returns the partitions that have active files, as delta-rs spells their values, each once."""
-    columns = partition_columns(opened)
-    if not columns:
+    """Returns the partitions that have active files, each once, with their values as the log spells them."""
+    if not opened.partition_columns:
         return []
-    raw = partitions(opened, pa.chunked_array([_partition_texts(snapshot, where)], pa.string()))
-    types = arrow_types(opened)
-    spelled = [
-        partition_values.spelled(partition_values.typed(raw.field(at), types[column.name]))
-        for at, column in enumerate(columns)
-    ]
-    names = [column.name for column in columns]
-    return [dict(zip(names, values, strict=True)) for values in dict.fromkeys(zip(*spelled, strict=True))]
+    found = partitions(opened, pa.chunked_array([_partition_texts(snapshot, where)], pa.string())).to_pylist()
+    rows = (tuple((name, text or None) for name, text in row.items()) for row in found)
+    return [dict(row) for row in dict.fromkeys(rows)]
 
 
 def _partition_texts(snapshot: Snapshot, where: ColumnElement[bool] | None) -> list[str]:

@@ -12,6 +12,8 @@ from operator import index
 from os import PathLike
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
+from sqlalchemy import and_
+
 from ..catalog.database import Database
 from ..catalog.snapshot import Snapshot, with_deletion_vector
 from ..errors import ArgumentError
@@ -311,10 +313,18 @@ class MetadataTable(ReadOnly):
         return filter_forms.normalized(where, [field.name for field in self.schema().fields])
 
     @contextmanager
-    def _picking(self, where: Any) -> Iterator[tuple[Snapshot, Any]]:
-        """Yields the version in the catalog, and the condition for the files that may hold matching rows."""
+    def _picking(self, where: Any, also: Any = None) -> Iterator[tuple[Snapshot, Any]]:
+        """Yields the version in the catalog, and the condition for the files that may hold matching rows.
+
+        `also` is for engines that filter rows themselves: where it can't be used to pick files, it keeps them all.
+        """
         with self._opened.snapshot() as snapshot:
-            yield snapshot, filter_forms.condition(self._opened, snapshot, where)
+            conditions = [
+                filter_forms.condition(self._opened, snapshot, where),
+                filter_forms.condition_if_any(self._opened, snapshot, also),
+            ]
+            known = [each for each in conditions if each is not None]
+            yield snapshot, and_(*known) if known else None
 
     def _arrow_schema(self, *, large: bool = False) -> pa.Schema:
         import pyarrow as pa

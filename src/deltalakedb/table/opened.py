@@ -16,6 +16,7 @@ from ..catalog.database import Database
 from ..catalog.registry import TableEntry
 from ..catalog.snapshot import Snapshot, snapshot
 from ..catalog.times import version_at
+from ..columns import TableSchema, column_mapping
 from ..errors import ArgumentError
 from ..rows import MetadataRow, ProtocolRow
 from .exceptions import TableChangedError, UnsupportedTableError, in_both_trees
@@ -106,9 +107,16 @@ class Opened:
     @property
     def column_mapping(self) -> str | None:
         """The mode of column mapping, `name` or `id`; None where names are those in the data files."""
-        knows = self.protocol.min_reader_version == 2 or "columnMapping" in self.reader_features
-        mode = self.configuration.get("delta.columnMapping.mode", "none") if knows else "none"
-        return None if mode == "none" else mode
+        return column_mapping(self.configuration, self.protocol)
+
+    @property
+    def table_schema(self) -> TableSchema:
+        """The table's columns.
+
+        Raises:
+            CorruptLogError: the schema can't be read.
+        """
+        return TableSchema.of(self.metadata, self.protocol)
 
 
 def open_at(database: Database, table_id: str, version: Version | None) -> Opened:

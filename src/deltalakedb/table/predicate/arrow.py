@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..types import Column, Family, TableSchema
+from ...columns import Column, Family, TableSchema
 from .build import compare, compare_cast, flipped, is_in, like, starts_with, truth
 from .tree import FALSE, NULL, TRUE, IsNull, Predicate, Unknown, conjunction, disjunction, negation
 

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import get_args
 
-from ..types import Column, Family, family_of
+from ...columns import Column, Family, family_of
 from .tree import (
     NULL,
     Compare,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ...columns import TableSchema
 from ...errors import ArgumentError
-from ..types import TableSchema
 from .tree import Predicate
 
 if TYPE_CHECKING:

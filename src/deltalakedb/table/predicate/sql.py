@@ -17,8 +17,8 @@ from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import SqlglotError
 from sqlglot.parser import binary_range_parser
 
+from ...columns import Column, Family, TableSchema, family_of
 from ...errors import ArgumentError
-from ..types import Column, Family, TableSchema, family_of
 from .build import compare, compare_cast, compare_number, flipped, is_in, like, same, starts_with, truth
 from .tree import FALSE, NULL, TRUE, IsNull, Operator, Predicate, Unknown, conjunction, disjunction, negation
 from .values import parse_timestamp, typed

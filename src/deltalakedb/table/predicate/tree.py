@@ -8,15 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
 from typing import Literal as OneOf
 from typing import TypeAlias
 
-from ..types import Column
-
-Value: TypeAlias = "int | float | Decimal | str | bool | bytes | date | datetime"
-"""A value of a column's type: times of `timestamp` columns are in UTC, those of `timestamp_ntz` have no zone."""
+from ...columns import Column, Value
 
 Operator = OneOf["=", "!=", "<", "<=", ">", ">="]
 

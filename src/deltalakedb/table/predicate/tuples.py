@@ -7,8 +7,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from ...columns import Column, Family, TableSchema
 from ...errors import ArgumentError
-from ..types import Column, Family, TableSchema
 from .build import OPERATORS, compare, is_in
 from .tree import NULL, TRUE, IsNull, Operator, Predicate, conjunction, disjunction, negation
 

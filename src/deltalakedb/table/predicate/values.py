@@ -11,9 +11,8 @@ import re
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal, InvalidOperation
 
+from ...columns import Column, Family, Value
 from ...errors import ArgumentError
-from ..types import Column, Family
-from .tree import Value
 
 _DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})", re.ASCII)
 _TIME = re.compile(

@@ -15,21 +15,13 @@ from decimal import Decimal
 from enum import Enum
 from typing import Literal, TypeAlias
 
-from ..predicate.tree import Value
-from ..types import Column, Family
+from ...columns import Column, Family, Value
+from ...file_statistics import EXACT_DIGITS, KEPT_BYTES, WIDEST_ZONE, following
 
 Side: TypeAlias = Literal["minValues", "maxValues"]
 Comparison: TypeAlias = Literal["<", "<=", ">", ">="]
 
-KEPT_BYTES = 28
-"""So much of a long string is in its bound for sure: writers cut at 32 letters or bytes, maybe within a letter."""
-
-EXACT_DIGITS = 15
-"""So many digits come through a double unharmed. Some writers (delta-rs) write decimals by way of doubles."""
-
-_MILLISECOND = timedelta(milliseconds=1)
 _MICROSECOND = timedelta(microseconds=1)
-_WIDEST_ZONE = timedelta(hours=18)
 
 
 _DAY, _TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}", r"[0-9]{2}:[0-9]{2}:[0-9]{2}"
@@ -78,7 +70,7 @@ def above(column: Column, value: Value, *, or_equal: bool = False) -> tuple[Boun
 
 
 def _tests(column: Column, side: Side, value: Value, *, or_equal: bool) -> tuple[Bound, ...]:
-    match column.family, value:
+    match column.bounds_family, value:
         case Family.INTEGER, int():
             return (Bound(side, column, _op(side, or_equal=or_equal), Decimal(value)),)
         case Family.DECIMAL, int() | Decimal():
@@ -174,12 +166,12 @@ def _timestamp(column: Column, side: Side, value: datetime, *, or_equal: bool) -
     exact, fine = (Shape.LOCAL, Shape.LOCAL_FINE) if local else (Shape.UTC, Shape.UTC_FINE)
     if side == "maxValues":
         limit = _moved(moment, _MICROSECOND) if or_equal else moment
-        wide = None if limit is None else _moved(limit, -_WIDEST_ZONE)
+        wide = None if limit is None else _moved(limit, -WIDEST_ZONE)
         texts = [(exact, _shortest(limit)), (Shape.ZONED, _shortest(wide))]
         texts += [(Shape.BLANK, _shortest(limit, " "))] if local else []
         return [Bound(side, column, "<", text, shape) for shape, text in texts if text is not None]
     limit = _moved(moment, -_MICROSECOND) if or_equal else moment
-    wide = None if limit is None else _moved(limit, _WIDEST_ZONE)
+    wide = None if limit is None else _moved(limit, WIDEST_ZONE)
     texts = [(fine, _to_millisecond(limit)), (exact, _to_second(limit)), (Shape.ZONED, _to_second(wide))]
     if local:
         texts += [(Shape.BLANK_FINE, _to_millisecond(limit, " ")), (Shape.BLANK, _to_second(limit, " "))]
@@ -213,12 +205,3 @@ def _to_second(moment: datetime | None, between: str = "T") -> str | None:
 
 def _iso(moment: datetime, between: str, digits: str) -> str:
     return moment.isoformat(between, digits)
-
-
-def following(prefix: str) -> str | None:
-    """Returns the least text greater than all that begin with a prefix; None where there is none."""
-    kept = prefix.rstrip("\U0010ffff")
-    if not kept:
-        return None
-    last = ord(kept[-1]) + 1
-    return kept[:-1] + chr(0xE000 if last == 0xD800 else last)

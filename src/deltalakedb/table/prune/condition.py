@@ -10,7 +10,7 @@ partitions and indexes leave.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +22,8 @@ from ...catalog.places import among, located
 from ...catalog.ranges import indexes_of
 from ...catalog.schema import delta_files
 from ...catalog.snapshot import Snapshot
+from ...partition_values import Texts, texts_of
 from ..predicate.tree import FALSE, NULL, TRUE, Predicate, columns_of, disjunction
-from ..types import TableSchema
 from .narrowing import Narrower
 from .partitions import in_partition
 from .proof import ALWAYS, proof_of_none
@@ -36,15 +36,15 @@ _Keys = Sequence[int | None] | None
 """Keys of partitions, None among them for files whose values are all NULL; no sequence stands for all files."""
 
 
-def matching(snapshot: Snapshot, predicate: Predicate, schema: TableSchema) -> ColumnElement[bool] | None:
+def matching(snapshot: Snapshot, predicate: Predicate) -> ColumnElement[bool] | None:
     """Returns the condition for the files that may hold a matching row; None where that is all of them.
 
-    It holds within the snapshot's transaction. `schema` must be that of the snapshot's version.
+    It holds within the snapshot's transaction. The predicate's columns must be those of the snapshot's version.
 
     Raises:
         CatalogError: the database refuses.
     """
-    left = {each: keys for each, keys in _left(snapshot, predicate, schema).items() if proof_of_none(each) != ALWAYS}
+    left = {each: keys for each, keys in _left(snapshot, predicate).items() if proof_of_none(each) != ALWAYS}
     if not left:
         return false()
     narrower = _narrower(snapshot, predicate)
@@ -76,22 +76,20 @@ def _narrower(snapshot: Snapshot, predicate: Predicate) -> Narrower:
     return Narrower(snapshot.connection, indexes_of(snapshot.connection, snapshot.entry.table_id) if asked else ())
 
 
-def _left(snapshot: Snapshot, predicate: Predicate, schema: TableSchema) -> dict[Predicate, _Keys]:
+def _left(snapshot: Snapshot, predicate: Predicate) -> dict[Predicate, _Keys]:
     """Returns what is left of a predicate, and the partitions in which it is that; none where it can't be true."""
     if not any(column.partition for column in columns_of(predicate)):
         return {predicate: None}
-    remainders = _remainders(predicate, schema, partitions_of(snapshot.connection, snapshot.entry.table_id))
+    remainders = _remainders(predicate, partitions_of(snapshot.connection, snapshot.entry.table_id))
     if set(remainders) == {TRUE}:
         return {TRUE: None}
     return {each: keys for each, keys in remainders.items() if each not in (FALSE, NULL)}
 
 
-def _remainders(
-    predicate: Predicate, schema: TableSchema, partitions: Sequence[Partition]
-) -> dict[Predicate, list[int | None]]:
+def _remainders(predicate: Predicate, partitions: Sequence[Partition]) -> dict[Predicate, list[int | None]]:
     """Returns what is left of a predicate within the partitions, and the keys of those in which it is that."""
     found: dict[Predicate, list[int | None]] = {}
-    for key, values in _values(schema, partitions):
+    for key, values in _values(partitions):
         found.setdefault(in_partition(predicate, values), []).append(key)
     partial = [each for each in found if each not in (TRUE, FALSE, NULL)]
     if len(partial) > _MOST_REMAINDERS:
@@ -100,14 +98,14 @@ def _remainders(
     return found
 
 
-def _values(schema: TableSchema, partitions: Sequence[Partition]) -> Iterator[tuple[int | None, Mapping[str, Any]]]:
+def _values(partitions: Sequence[Partition]) -> Iterator[tuple[int | None, Texts | None]]:
     """Yields the partitions' keys and values, first of all the one whose values are all NULL."""
     yield None, {}
-    names = [schema.column((name,)).physical[0] for name in schema.partition_columns]
     for key, text in partitions:
-        values = msgspec.json.decode(text)
-        # What is no object at all has values that nobody knows.
-        yield key, values if isinstance(values, dict) else dict.fromkeys(names, False)
+        try:
+            yield key, texts_of(text)
+        except msgspec.MsgspecError:
+            yield key, None
 
 
 def _in_any(all_keys: Sequence[_Keys], dialect_name: str) -> ColumnElement[bool] | None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from ...catalog.ranges import ColumnIndex, Interval, overlapping
-from ..predicate.tree import And, Compare, In, Or, Predicate, StartsWith, Value
-from ..types import Column
+from ...columns import Column, Value
+from ..predicate.tree import And, Compare, In, Or, Predicate, StartsWith
 from .proof import has_nan, ranges_of
 
 MOST_FILES = 5_000
@@ -81,7 +81,7 @@ class Narrower:
 
 def serves(index: ColumnIndex, column: Column) -> bool:
     """Tells whether an index was made for a column as it is in the version that is read."""
-    return index.physical_path == column.physical and index.family == column.family and not column.collated
+    return index.physical_path == column.physical and index.family == column.bounds_family and not column.collated
 
 
 def _most(values: Sequence[Value]) -> Value | None:

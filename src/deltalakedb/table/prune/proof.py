@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from ..predicate.tree import And, Compare, In, IsNull, Leaf, Literal, Not, Or, Predicate, StartsWith, Unknown, Value
-from ..types import Column, Family
-from .bounds import Bound, above, below, following
+from ...columns import Column, Family, Value
+from ...file_statistics import counts_nulls, following
+from ..predicate.tree import And, Compare, In, IsNull, Leaf, Literal, Not, Or, Predicate, StartsWith, Unknown
+from .bounds import Bound, above, below
 
 MOST_VALUES = 32
 """Lists of more values are tested as so many ranges of neighbours."""
@@ -82,7 +83,7 @@ class _Prover:
             case Not(operand):
                 return _not(operand)
             case IsNull(column):
-                return NoNulls(column)
+                return NoNulls(column) if counts_nulls(column) else NEVER
             case Compare() | In() | StartsWith():
                 return any_of((NoValues(predicate.column), self._outside(predicate)))
 
@@ -126,7 +127,7 @@ def _not(operand: Predicate) -> Test:
     """The test that no row makes the negation of a leaf true: that all values make the leaf itself true."""
     match operand:
         case IsNull(column):
-            return NoValues(column)
+            return NoValues(column) if counts_nulls(column) else NEVER
         case Compare() | In() | StartsWith() if has_nan(operand.column):
             return NoValues(operand.column)
         case Compare() | In() | StartsWith():

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
-from ..errors import ArgumentError, CorruptLogError
-from ..rows import MetadataRow
+from .errors import ArgumentError, CorruptLogError
+from .rows import MetadataRow, ProtocolRow
+
+Value: TypeAlias = "int | float | Decimal | str | bool | bytes | date | datetime"
+"""A value of a column's type: times of `timestamp` columns are in UTC, those of `timestamp_ntz` have no zone."""
 
 
 class Family(StrEnum):
@@ -50,6 +55,31 @@ _TEXT = re.compile(r"(char|varchar)\(\s*\d+\s*\)")
 _COLLATIONS = "__COLLATIONS"
 _SPARK_TYPE = "__CHAR_VARCHAR_TYPE_STRING"
 _PHYSICAL = "delta.columnMapping.physicalName"
+_MODE = "delta.columnMapping.mode"
+_FEATURE = "columnMapping"
+_TYPE_CHANGES = "delta.typeChanges"
+_NESTED = frozenset({"struct", "array", "map", "variant"})
+
+
+def column_mapping(configuration: Mapping[str, str], protocol: ProtocolRow) -> str | None:
+    """Returns the mode of column mapping, `name` or `id`; None where data files have the schema's own names.
+
+    The property alone maps nothing: the protocol must know of it, by its versions or by the feature in either of its
+    lists (PROTOCOL.md, "Column Mapping"). Spark leaves it out of `readerFeatures` where a property raised the reader's
+    version.
+
+    Args:
+        configuration: the table's properties.
+        protocol: the protocol that holds beside them.
+    """
+    mode = str(configuration.get(_MODE, "none")).lower()
+    return mode if mode in ("name", "id") and _knows_mapping(protocol) else None
+
+
+def _knows_mapping(protocol: ProtocolRow) -> bool:
+    if _FEATURE in protocol.features:
+        return True
+    return protocol.min_reader_version == 2 and 5 <= protocol.min_writer_version < 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +93,8 @@ class Column:
         partition: whether it is a partition column.
         collated: whether its strings compare in another way than by their bytes: by a collation, or, as those of
             Spark's `char(10)`, without the blanks at their end.
+        was_float: whether it is a double that was a float before (PROTOCOL.md, "Type Widening"): statistics of that
+            time have the digits of 32 bits.
     """
 
     path: tuple[str, ...]
@@ -70,6 +102,7 @@ class Column:
     physical: tuple[str, ...]
     partition: bool = False
     collated: bool = False
+    was_float: bool = False
 
     @property
     def name(self) -> str:
@@ -82,10 +115,26 @@ class Column:
         return family_of(self.kind)
 
     @property
+    def bounds_family(self) -> Family:
+        """How its bounds in statistics are written: a column that was one of floats has bounds of that time, too."""
+        return Family.FLOAT if self.was_float else self.family
+
+    @property
+    def is_primitive(self) -> bool:
+        """Whether it has values of its own, not members or elements."""
+        return self.kind not in _NESTED
+
+    @property
     def precision(self) -> int:
         """How many digits a decimal column's values have at most; 38, the protocol's most, for any other column."""
         found = _DECIMAL.fullmatch(self.kind)
         return int(found[1]) if found else 38
+
+    @property
+    def scale(self) -> int:
+        """How many of them are behind the point; 0 for any column that is no decimal."""
+        found = _DECIMAL.fullmatch(self.kind)
+        return int(found[2]) if found else 0
 
 
 def family_of(kind: str) -> Family:
@@ -103,8 +152,8 @@ class TableSchema:
     partition_columns: tuple[str, ...] = field(default=())
 
     @classmethod
-    def of(cls, metadata: MetadataRow) -> TableSchema:
-        """Returns the columns of a metaData action.
+    def of(cls, metadata: MetadataRow, protocol: ProtocolRow) -> TableSchema:
+        """Returns the columns of a metaData action; the protocol is the one that holds beside it.
 
         Raises:
             CorruptLogError: the schema can't be read.
@@ -115,7 +164,7 @@ class TableSchema:
             schema = msgspec.json.decode(metadata.schema_string)
             partitions = tuple(msgspec.json.decode(metadata.partition_columns or "[]"))
             configuration = msgspec.json.decode(metadata.configuration or "{}")
-            mapped = configuration.get("delta.columnMapping.mode", "none") != "none"
+            mapped = column_mapping(configuration, protocol) is not None
             columns = tuple(_columns(schema["fields"], (), (), frozenset(partitions), mapped=mapped))
         except (msgspec.MsgspecError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise CorruptLogError(f"The schema of version {metadata.version} can't be read: {error}") from error
@@ -165,7 +214,8 @@ def _columns(
         physical = (*physical_above, known.get(_PHYSICAL, name) if mapped else name)
         partition = not above and name in partitions
         if isinstance(kind, str):
-            yield Column(path, kind, physical, partition, _COLLATIONS in known or _is_padded(kind, known))
+            collated = _COLLATIONS in known or _is_padded(kind, known)
+            yield Column(path, kind, physical, partition, collated, _was_float(known))
             continue
         yield Column(path, kind["type"], physical, partition)
         if kind["type"] == "struct":
@@ -174,3 +224,7 @@ def _columns(
 
 def _is_padded(kind: str, known: dict[str, Any]) -> bool:
     return kind.startswith("char") or str(known.get(_SPARK_TYPE, "")).startswith("char")
+
+
+def _was_float(known: dict[str, Any]) -> bool:
+    return any(change.get("fromType") == "float" for change in known.get(_TYPE_CHANGES) or ())
