@@ -72,7 +72,7 @@ def test_a_terminal_gets_a_table(cli: Cli, on_terminal, orders: Path):
     screen = on_terminal("files", "orders")
     assert screen.code == 0
     assert "7 files, " in screen.text
-    assert "53 records at version 11" in screen.text
+    assert "53 rows at version 11" in screen.text
     assert screen.width <= 80
 
 

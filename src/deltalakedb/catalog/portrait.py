@@ -6,11 +6,12 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, and_, case, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, and_, case, cast, func, literal_column, select
 
 from . import registry, validations
 from .events import document, events_of
 from .registry import TableEntry
+from .row_counts import rows_of
 from .schema import delta_commits, delta_files, delta_metadata, delta_partitions, delta_protocols
 from .schemas import changes, columns
 from .snapshot import active_at, with_deletion_vector
@@ -99,23 +100,25 @@ def _noted(commit_info: str | None, version: int, timestamp: int) -> Document:
 
 
 def files(connection: Connection, entry: TableEntry) -> Document:
-    """Returns how many active files there are and how large, and `sizes`, a histogram."""
+    """Returns how many active files there are and how large, how many rows they have (None: unknown), and `sizes`."""
     size = delta_files.c.size
     classes = [case((size < limit, at), else_=None) for at, limit in enumerate(SIZE_LIMITS)]
     number = func.coalesce(*classes, len(SIZE_LIMITS)).label("number")
+    rows: ColumnElement[Any] = literal_column(rows_of(delta_files.name, connection.dialect.name))
     sums = select(
         number,
         func.count(),
         cast(func.coalesce(func.sum(size), 0), BigInteger),
-        cast(func.coalesce(func.sum(delta_files.c.num_records), 0), BigInteger),
+        rows,
         func.count(case((size < SMALL_FILE_BYTES, 1))),
         func.count(case((with_deletion_vector(), 1))),
     ).where(delta_files.c.table_id == entry.table_id, active_at(entry.version))
-    rows = connection.execute(sums.group_by(number)).all()
-    by_class = {row[0]: row[1] for row in rows}
+    classes_there = connection.execute(sums.group_by(number)).all()
+    by_class = {row[0]: row[1] for row in classes_there}
     names = ("files", "bytes", "records", "small_files", "files_with_deletion_vector")
+    sums_of = {name: [row[at] for row in classes_there] for at, name in enumerate(names, 1)}
     return {
-        **{name: int(sum(row[at] for row in rows)) for at, name in enumerate(names, 1)},
+        **{name: None if None in counts else int(sum(counts)) for name, counts in sums_of.items()},
         "small_file_bytes": SMALL_FILE_BYTES,
         "sizes": [
             {"below_bytes": limit, "files": by_class.get(at, 0)} for at, limit in enumerate((*SIZE_LIMITS, None))
@@ -167,7 +170,7 @@ def _partitions(connection: Connection, entry: TableEntry) -> list[Document]:
         .subquery()
     )
     same = and_(delta_partitions.c.table_id == entry.table_id, delta_partitions.c.partition_key == sums.c.partition_key)
-    query = select(delta_partitions.c.partition_values, sums.c.files, sums.c.bytes).join(sums, same)
+    query = select(delta_partitions.c.named_values, sums.c.files, sums.c.bytes).join(sums, same)
     rows = connection.execute(query.order_by(sums.c.bytes.desc()))
     return [{"partition_values": json.loads(row[0]), "files": row[1], "bytes": row[2]} for row in rows]
 

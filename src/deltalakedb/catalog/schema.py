@@ -27,7 +27,7 @@ from sqlalchemy.schema import CreateTable
 
 from .column_types import Json, Text, Time, key_text, letters
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Moves with every change of the tables below; catalog/upgrade.py knows the way from each older one."""
 
 MAX_TABLE_ID = 255
@@ -173,6 +173,7 @@ delta_partitions = Table(
     _owned(),
     Column("partition_key", BigInteger, nullable=False),
     Column("partition_values", Json, nullable=False),
+    Column("named_values", Json),  # the same for people: by the columns' names, one spelling a value
     PrimaryKeyConstraint("table_id", "partition_key"),
 )
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, literal, literal_column, or_, select
 from sqlalchemy.sql import visitors
 
 from ..errors import CatalogError, VersionNotFoundError
@@ -26,6 +26,7 @@ from .dialects.postgresql import STREAMED
 from .gaps import check_not_in_gap
 from .places import ROWID, locator_of, place_of
 from .registry import TableEntry
+from .row_counts import rows_of
 from .schema import (
     ROW_TABLES,
     delta_cdc_files,
@@ -78,6 +79,19 @@ def _by_no_index(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
 def with_deletion_vector() -> ColumnElement[bool]:
     """The condition that a row of `delta_files` has a deletion vector."""
     return delta_files.c.deletion_vector_id.is_not(None)
+
+
+class Totals(NamedTuple):
+    """What files add up to.
+
+    `num_records` is the sum of what statistics have, as delta-rs counts: deleted rows too, and 0 where they have none.
+    `rows` are those that a reader gets; None where a file doesn't say how many it has.
+    """
+
+    files: int
+    size: int
+    num_records: int
+    rows: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,16 +153,16 @@ class Snapshot:
             found for found, stats in self._rows(self._active([locator, delta_files.c.stats], where)) if check(stats)
         ]
 
-    def count(self, where: ColumnElement[bool] | None = None) -> tuple[int, int, int]:
-        """Returns the number of active files, their bytes, and their records as far as statistics tell.
+    def count(self, where: ColumnElement[bool] | None = None) -> Totals:
+        """Returns what the active files add up to.
 
         Args:
             where: a condition on `delta_files` that they fulfil, too.
         """
         sizes = (func.coalesce(func.sum(column), 0) for column in (delta_files.c.size, delta_files.c.num_records))
-        query = self._active([func.count(), *sizes], where)
-        files, size, records = self.connection.execute(query).one()
-        return int(files), int(size), int(records)
+        rows: ColumnElement[Any] = literal_column(rows_of(delta_files.name, self.connection.dialect.name))
+        files, size, records, known = self.connection.execute(self._active([func.count(), *sizes, rows], where)).one()
+        return Totals(int(files), int(size), int(records), None if known is None else int(known))
 
     def has_files(self, where: ColumnElement[bool]) -> bool:
         """Tells whether an active file fulfils a condition on `delta_files`."""

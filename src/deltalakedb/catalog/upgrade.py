@@ -10,9 +10,18 @@ from sqlalchemy import Connection, insert, inspect, select, text, update
 from sqlalchemy.schema import CreateSchema
 
 from ..errors import SchemaVersionError
-from . import events
+from . import events, partitions, registry
 from .dialects.base import Dialect
-from .schema import SCHEMA_VERSION, delta_tables, delta_validations, migration_events, schema, schema_version
+from .schema import (
+    SCHEMA_VERSION,
+    delta_partitions,
+    delta_tables,
+    delta_validations,
+    migration_events,
+    schema,
+    schema_version,
+)
+from .snapshot import Snapshot
 from .views import create_views
 
 
@@ -51,7 +60,16 @@ def _to_version_3(connection: Connection) -> None:
         connection.execute(text('ALTER TABLE delta_metadata ALTER COLUMN "format" TYPE TEXT'))
 
 
-STEPS: dict[int, Callable[[Connection], None]] = {1: _keep_validations, 2: _to_version_3}
+def _to_version_4(connection: Connection) -> None:
+    json = delta_partitions.c.named_values.type.compile(connection.dialect)
+    connection.execute(text(f"ALTER TABLE delta_partitions ADD COLUMN named_values {json}"))
+    for entry in registry.entries(connection):
+        newest = Snapshot(connection, entry, entry.version)
+        partitions.name_values(connection, entry.table_id, newest.metadata(), newest.protocol())
+    create_views(connection)
+
+
+STEPS: dict[int, Callable[[Connection], None]] = {1: _keep_validations, 2: _to_version_3, 3: _to_version_4}
 """What leads from each schema version to the next one.
 
 MySQL commits with each change of a table: a step that is interrupted there is begun again, and has to bear it.

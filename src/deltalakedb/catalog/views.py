@@ -1,13 +1,16 @@
 """Views that answer what admins ask across all tables of a lake. The cookbook in docs/sql.md uses them.
 
 Only tables that can be read are in them, each at its version: what a sync is loading beyond it isn't there yet.
-Sizes are in bytes. Times are the database's own kind: `timestamptz` in PostgreSQL, ISO text in UTC in SQLite, and
-`datetime` in UTC in MySQL.
+Sizes are in bytes. Rows that deletion vectors remove are not counted; a number of rows that is unknown is NULL.
+Partition values go by the columns' names, in one spelling a value. Times are the database's own kind: `timestamptz` in
+PostgreSQL, ISO text in UTC in SQLite, and `datetime` in UTC in MySQL.
 """
 
 from __future__ import annotations
 
 from sqlalchemy import Connection
+
+from .row_counts import rows_of
 
 SMALL_FILE_BYTES = 32 << 20
 """A file below this size costs more to open than to read."""
@@ -29,7 +32,7 @@ _JSON_AS_TEXT = {
 }
 _CREATE = {
     "sqlite": "CREATE VIEW",
-    "postgresql": "CREATE VIEW",
+    "postgresql": "CREATE OR REPLACE VIEW",  # what roles may do with it is kept
     "mysql": "CREATE OR REPLACE SQL SECURITY INVOKER VIEW",  # or a view is lost with the user who made it
 }
 
@@ -37,6 +40,9 @@ _ACTIVE = """
     FROM delta_tables t
     JOIN delta_files f ON f.table_id = t.table_id
      AND f.added_version <= t.version AND (f.removed_version IS NULL OR f.removed_version > t.version)"""
+
+_PARTITION = """
+    LEFT JOIN delta_partitions p ON p.table_id = f.table_id AND p.partition_key = f.partition_key"""
 
 _COMMITTED = "JOIN delta_tables t ON t.table_id = c.table_id AND c.version <= t.version"
 
@@ -46,7 +52,7 @@ VIEWS = {
     SELECT t.table_id, t.location, t.first_version, t.version,
            count(f.path) AS files,
            coalesce(sum(f.size), 0) AS bytes,
-           coalesce(sum(f.num_records), 0) AS records,
+           {rows} AS records,
            coalesce(sum(CASE WHEN f.size < {small} THEN 1 ELSE 0 END), 0) AS small_files,
            coalesce(sum(CASE WHEN f.deletion_vector_id IS NOT NULL THEN 1 ELSE 0 END), 0) AS files_with_deletion_vector
     FROM delta_tables t
@@ -56,14 +62,14 @@ VIEWS = {
     # What is in each partition?
     "lake_partitions": """
     SELECT t.table_id, {partition_values} AS partition_values,
-           count(*) AS files, sum(f.size) AS bytes, sum(f.num_records) AS records,
+           count(*) AS files, sum(f.size) AS bytes, {rows} AS records,
            sum(CASE WHEN f.size < {small} THEN 1 ELSE 0 END) AS small_files
-    {active}
+    {active}{partition}
     GROUP BY t.table_id, {partition_values}""",
     # Which files are worth compacting?
     "lake_small_files": """
     SELECT t.table_id, {partition_values} AS partition_values, f.path, f.size, f.added_version
-    {active}
+    {active}{partition}
     WHERE f.size < {small}""",
     # Who wrote what, and when?
     "lake_commits": """
@@ -101,15 +107,20 @@ VIEWS = {
 
 
 def create_views(connection: Connection) -> None:
-    """Makes all views, in the caller's transaction."""
+    """Makes all views, or makes them again, in the caller's transaction."""
     name = connection.dialect.name
+    if name == "sqlite":
+        for view in VIEWS:
+            connection.exec_driver_sql(f"DROP VIEW IF EXISTS {view}")
     texts = {
         "small": str(SMALL_FILE_BYTES),
         "active": _ACTIVE,
         "committed": _COMMITTED,
         "committed_at": _TIME[name].format("c.timestamp"),
         "last_commit": _TIME[name].format("l.last"),
-        "partition_values": _JSON_AS_TEXT[name].format("f.partition_values"),
+        "partition": _PARTITION,
+        "partition_values": f"coalesce({_JSON_AS_TEXT[name].format('p.named_values')}, '{{}}')",
+        "rows": rows_of("f", name),
         "since": _SINCE_HOURS[name].format("l.last"),
     }
     for view, query in VIEWS.items():

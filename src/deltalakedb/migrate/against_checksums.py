@@ -112,7 +112,7 @@ def _newest(states: Mapping[tuple[Any, int], Action], version: int) -> dict[Any,
 
 
 def _of_catalog(snapshot: Snapshot) -> State:
-    files, size, _ = snapshot.count()
+    files, size, *_ = snapshot.count()
     metadata, protocol = snapshot.metadata(), snapshot.protocol()
     commit = next((c for c in snapshot.commits(limit=1) if c.version == snapshot.version), None)
     return {

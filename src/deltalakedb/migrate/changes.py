@@ -14,8 +14,10 @@ from ..catalog import ranges, registry
 from ..catalog.dialects.base import Dialect
 from ..catalog.files import end_live, find_live
 from ..catalog.loading import append, append_files
+from ..catalog.partitions import name_values
 from ..catalog.registry import TableEntry
 from ..catalog.schema import migration_status
+from ..catalog.snapshot import Snapshot
 from ..errors import CorruptLogError
 from ..log.actions import Actions
 from ..log.path import LogFile
@@ -35,6 +37,8 @@ class Change:
     table_id: str
     find_live: FindLive = field(init=False)
     _indexes: Any = field(init=False)
+    _partitions: set[int] = field(default_factory=set)
+    _has_new_columns: bool = False
     _added: int = 0
     _active_files: int = 0
     _active_bytes: int = 0
@@ -45,6 +49,7 @@ class Change:
 
     def append(self, rows: Rows) -> None:
         """Appends rows that are not files."""
+        self._has_new_columns |= bool(rows.metadata or rows.protocols)
         append(self.connection, self.dialect, self.table_id, rows)
 
     def write(self, steps: Iterable[Step]) -> None:
@@ -53,6 +58,7 @@ class Change:
             end_live(self.connection, self.table_id, step.ended)
             append_files(self.connection, self.dialect, self.table_id, step.added)
             ranges.append(self.connection, self.dialect, self._indexes, step.added)
+            self._partitions.update(step.added.partitions())
             self._count(step)
 
     def _count(self, step: Step) -> None:
@@ -95,6 +101,7 @@ class Change:
             warnings=msgspec.json.encode(told).decode() if told else None,
         )
         registry.complete(self.connection, moved)
+        self._name_partitions(moved)
         columns = migration_status.c
         registry.hold(
             self.connection,
@@ -109,6 +116,12 @@ class Change:
             heartbeat_at=registry.now(),
         )
         return moved
+
+    def _name_partitions(self, entry: TableEntry) -> None:
+        if self._has_new_columns or self._partitions:
+            newest = Snapshot(self.connection, entry, entry.version)
+            keys = None if self._has_new_columns else self._partitions
+            name_values(self.connection, self.table_id, newest.metadata(), newest.protocol(), keys)
 
 
 def _pieces(log: Log, commit: LogFile) -> Callable[[], Iterator[Actions]]:

@@ -19,8 +19,10 @@ from ..catalog.database import Database
 from ..catalog.gaps import Gap, gaps_of
 from ..catalog.loading import append_packed, packing_for
 from ..catalog.packing.base import Packed
+from ..catalog.partitions import name_values
 from ..catalog.registry import TableEntry, TableStatus
 from ..catalog.schema import MAX_TABLE_ID, migration_status
+from ..catalog.snapshot import Snapshot
 from ..catalog.trail import WorkTrail
 from ..errors import ArgumentError, DeltaLakeDBError, LogError
 from ..log.reader import Log, check_opening, open_log, plan
@@ -384,6 +386,8 @@ class _Import:
             checkpoint_actions=ending.checkpoint_actions,
         )
         registry.complete(self.connection, entry)
+        newest = Snapshot(self.connection, entry, entry.version)
+        name_values(self.connection, self.table_id, newest.metadata(), newest.protocol())
         self._record_completed(segment.version, owner=registry.this_process())  # what is new comes next
         return entry
 

@@ -280,7 +280,7 @@ class MetadataTable(ReadOnly):
     def count(self) -> int:
         """Returns the number of rows as far as statistics tell; those that deletion vectors hide are counted."""
         with self._opened.snapshot() as snapshot:
-            return snapshot.count()[2]
+            return snapshot.count().num_records
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.table_id!r}, version={self.version()})"

@@ -127,15 +127,18 @@ def files(console: Console, snapshot: Snapshot, where: ColumnElement[bool] | Non
         for piece in listed(snapshot, ["path"], where)["path"].chunks:
             sys.stdout.writelines(f"{path}\n" for path in piece.to_pylist())
         return
-    count, total_bytes, records = snapshot.count(where)
+    count, total_bytes, _, rows = snapshot.count(where)
     shown = heapq.nsmallest(_FILES_SHOWN, snapshot.files(where), key=lambda file: file.path)
     if shown:
         show(console, _table_of_files(shown))
         console.print()
     if count > len(shown):
         line(console, Text(f"… and {count - len(shown):,} more (a pipe, or --output json, gets them all)", "dim"))
-    sums = f"{plural(count, 'file')}, {size(total_bytes)}, {plural(records, 'record')} at version {snapshot.version:,}"
-    line(console, Text(sums, "bold"))
+    counted = "an unknown number of rows" if rows is None else plural(rows, "row")
+    line(
+        console,
+        Text(f"{plural(count, 'file')}, {size(total_bytes)}, {counted} at version {snapshot.version:,}", "bold"),
+    )
 
 
 def _table_of_files(shown: Sequence[FileLifetime]) -> Any:
