@@ -158,21 +158,21 @@ def _decoded(stats: str | None) -> dict[str, Any]:
 
 
 def _of_column(column: Column, field: pc.Expression, kind: pa.DataType, stats: dict[str, Any]) -> _Facts:
-    """What statistics prove of a column. That all its rows are null is left out: pyarrow would not read them then."""
-    no_nulls = counts_nulls(column) and _member(stats, "nullCount", column) == 0
-    facts = [field.is_valid()] if no_nulls else []
+    nulls = _member(stats, "nullCount", column) if counts_nulls(column) else None
+    if type(nulls) is int and nulls == stats.get("numRecords"):
+        return [field.is_null()]
+    facts = [field.is_valid()] if type(nulls) is int and nulls == 0 else []
     if column.collated or column.family not in _COMPARED:
         return facts
     low, high = (_bound(column, kind, stats, up=up) for up in (False, True))
     bounds = [] if low is None else [field >= low]
     bounds += [] if high is None else [field <= high]
-    return facts + (bounds if no_nulls else [fact | field.is_null() for fact in bounds])
+    return facts + (bounds if facts else [fact | field.is_null() for fact in bounds])
 
 
 def _member(stats: dict[str, Any], name: str, column: Column) -> Any:
     members = stats.get(name)
-    value = members.get(column.physical[0]) if isinstance(members, dict) else None
-    return None if isinstance(value, bool) and name == "nullCount" else value
+    return members.get(column.physical[0]) if isinstance(members, dict) else None
 
 
 def _bound(column: Column, kind: pa.DataType, stats: dict[str, Any], *, up: bool) -> pa.Scalar | None:
