@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Sequence
-from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement
@@ -17,6 +16,7 @@ from ..partition_values import PartitionValueError, read
 from . import predicate, prune
 from .exceptions import FilterError
 from .opened import Opened
+from .predicate.tuples import encoded
 
 Literal = tuple[str, str, Any]
 Conjunction = list[Literal]
@@ -150,29 +150,8 @@ def _is_literal(given: Any) -> bool:
 def _encoded(literal: Literal) -> Literal:
     name, operator, value = literal
     if isinstance(value, list | tuple):
-        return name, operator, [encoded_value(one) for one in value]
-    return name, operator, encoded_value(value)
-
-
-def encoded_value(value: Any) -> str:
-    """Returns a value's text as in a partition (PROTOCOL.md, "Partition Value Serialization").
-
-    Raises:
-        ValueError: no type that has one.
-    """
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        return str(value)
-    if isinstance(value, datetime):
-        return value.isoformat(sep=" ")
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, bytes):
-        return value.decode("unicode_escape", "backslashreplace")
-    raise ValueError(f"Could not encode partition value for type: {value}")
+        return name, operator, [encoded(one) for one in value]
+    return name, operator, encoded(value)
 
 
 def expression(conjunctions: Sequence[Conjunction], schema: Any, columns: TableSchema) -> Any:

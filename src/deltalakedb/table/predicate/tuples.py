@@ -49,11 +49,11 @@ def _filter(given: Any, schema: TableSchema) -> Predicate:
     if op in ("in", "not in"):
         if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
             raise ArgumentError(f"{op!r} takes a list of values, not {value!r}")
-        found = _in(column, [_encoded(one) for one in value])
+        found = _in(column, [encoded(one) for one in value])
         return found if op == "in" else negation(found)
     if op not in OPERATORS:
         raise ArgumentError(f"Unknown operator in a filter: {op!r}", "Known are = != < <= > >= in, and not in.")
-    return _compare(column, op, _encoded(value))
+    return _compare(column, op, encoded(value))
 
 
 def _compare(column: Column, op: Operator, text: str) -> Predicate:
@@ -69,12 +69,17 @@ def _compare(column: Column, op: Operator, text: str) -> Predicate:
 
 
 def _in(column: Column, texts: list[str]) -> Predicate:
-    holds_empty = column.family is Family.STRING and not column.partition
-    return is_in(column, [text if text or holds_empty else None for text in texts])
+    """One of some texts; an empty one stands for NULL, and in a column of texts for itself, too."""
+    found = is_in(column, [text for text in texts if text or column.family is Family.STRING])
+    return disjunction((found, IsNull(column))) if "" in texts else found
 
 
-def _encoded(value: Any) -> str:
-    """Returns a value's text as in a partition (PROTOCOL.md, "Partition Value Serialization"), as delta-rs does."""
+def encoded(value: Any) -> str:
+    """Returns a value's text as in a partition (PROTOCOL.md, "Partition Value Serialization"), as delta-rs does.
+
+    Raises:
+        ArgumentError: no type that has one.
+    """
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -86,5 +91,5 @@ def _encoded(value: Any) -> str:
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, bytes):
-        return value.decode("unicode_escape", "backslashreplace")
+        return value.decode(errors="surrogateescape")
     raise ArgumentError(f"Could not encode partition value for type: {value}")

@@ -49,7 +49,13 @@ def typed(raw: object, column: Column) -> Value | None:
         case Family.BOOLEAN:
             return _boolean(raw, column)
         case Family.BINARY:
-            return raw.encode() if isinstance(raw, str) else bytes(raw) if isinstance(raw, bytes) else None
+            return (
+                raw.encode(errors="surrogateescape")
+                if isinstance(raw, str)
+                else bytes(raw)
+                if isinstance(raw, bytes)
+                else None
+            )
         case Family.DATE:
             return _date(raw, column)
         case Family.TIMESTAMP | Family.TIMESTAMP_NTZ:
@@ -147,6 +153,12 @@ def _boolean(raw: object, column: Column) -> bool | None:
             raise _no_such(raw, column)
         return _TRUTHS[word]
     return raw if isinstance(raw, bool) else None
+
+
+def _bytes(raw: object) -> bytes | None:
+    if isinstance(raw, str):
+        return raw.encode(errors="surrogateescape")
+    return bytes(raw) if isinstance(raw, bytes) else None
 
 
 def _date(raw: object, column: Column) -> date | None:
