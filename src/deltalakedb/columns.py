@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, TypeAlias
 
 import msgspec
@@ -137,6 +137,7 @@ class Column:
         return int(found[2]) if found else 0
 
 
+@cache
 def family_of(kind: str) -> Family:
     """Returns how the values of a Delta type compare."""
     if _DECIMAL.fullmatch(kind):

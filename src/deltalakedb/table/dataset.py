@@ -5,8 +5,9 @@ Each file is a fragment with what its partition values and statistics guarantee,
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from functools import reduce
 from operator import and_
@@ -122,15 +123,16 @@ _OBJECT = msgspec.json.Decoder(dict[str, Any]).decode
 
 def _guarantees(opened: Opened, files: pa.Table, schema: pa.Schema) -> Iterator[pc.Expression | None]:
     """Yields for each file what all its rows fulfil, or None where nothing is known."""
-    known = [_of_partition(field, values) for field, values in _partition_values(opened, files, schema)]
-    columns = [each for each in opened.table_schema.columns if _has_bounds(each, schema)]
-    fields = [(each, pc.field(each.path[0]), schema.field(each.path[0]).type) for each in columns]
-    for at, stats in enumerate(files["stats"].to_pylist()):
-        facts = [values[at] for values in known]
-        decoded = _decoded(stats)
-        for column, field, kind in fields:
-            facts += _of_column(column, field, kind, decoded)
-        yield reduce(and_, facts) if facts else None
+    known: list[Iterable[_Facts]] = [
+        _of_partition(field, values) for field, values in _partition_values(opened, files, schema)
+    ]
+    stats = [_decoded(text) for text in files["stats"].to_pylist()]
+    known += [_of_column(column, schema, stats) for column in opened.table_schema.columns if _is_known(column, schema)]
+    if not known:
+        yield from [None] * len(files)
+    for facts in zip(*known, strict=True):
+        flat = [fact for some in facts for fact in some]
+        yield reduce(and_, flat) if flat else None
 
 
 def _partition_values(opened: Opened, files: pa.Table, schema: pa.Schema) -> Iterator[tuple[pc.Expression, pa.Array]]:
@@ -141,12 +143,13 @@ def _partition_values(opened: Opened, files: pa.Table, schema: pa.Schema) -> Ite
         yield pc.field(field.name), array
 
 
-def _of_partition(field: pc.Expression, values: pa.Array) -> _Facts:
+def _of_partition(field: pc.Expression, values: pa.Array) -> Iterator[_Facts]:
     """Pyarrow takes the values of the column from here."""
-    return [field == value if value.is_valid else field.is_null() for value in values]
+    for value in values:
+        yield [field == value if value.is_valid else field.is_null()]
 
 
-def _has_bounds(column: Column, schema: pa.Schema) -> bool:
+def _is_known(column: Column, schema: pa.Schema) -> bool:
     return len(column.path) == 1 and not column.partition and column.path[0] in schema.names
 
 
@@ -157,17 +160,19 @@ def _decoded(stats: str | None) -> dict[str, Any]:
         return {}
 
 
-def _of_column(column: Column, field: pc.Expression, kind: pa.DataType, stats: dict[str, Any]) -> _Facts:
-    nulls = _member(stats, "nullCount", column) if counts_nulls(column) else None
-    if type(nulls) is int and nulls == stats.get("numRecords"):
-        return [field.is_null()]
-    facts = [field.is_valid()] if type(nulls) is int and nulls == 0 else []
-    if column.collated or column.family not in _COMPARED:
-        return facts
-    low, high = (_bound(column, kind, stats, up=up) for up in (False, True))
-    bounds = [] if low is None else [field >= low]
-    bounds += [] if high is None else [field <= high]
-    return facts + (bounds if facts else [fact | field.is_null() for fact in bounds])
+def _of_column(column: Column, schema: pa.Schema, stats: Sequence[dict[str, Any]]) -> Iterator[_Facts]:
+    field, kind = pc.field(column.path[0]), schema.field(column.path[0]).type
+    lows, highs = (_bounds(column, kind, stats, up=up) for up in (False, True))
+    no_nulls, is_null, is_valid = counts_nulls(column), field.is_null(), field.is_valid()
+    for one, low, high in zip(stats, lows, highs, strict=True):
+        nulls = _member(one, "nullCount", column) if no_nulls else None
+        if type(nulls) is int and nulls == one.get("numRecords"):
+            yield [is_null]
+            continue
+        bounds = [field >= low] if low.is_valid else []
+        bounds += [field <= high] if high.is_valid else []
+        has_none = type(nulls) is int and nulls == 0
+        yield [is_valid, *bounds] if has_none else [fact | is_null for fact in bounds]
 
 
 def _member(stats: dict[str, Any], name: str, column: Column) -> Any:
@@ -175,15 +180,34 @@ def _member(stats: dict[str, Any], name: str, column: Column) -> Any:
     return members.get(column.physical[0]) if isinstance(members, dict) else None
 
 
-def _bound(column: Column, kind: pa.DataType, stats: dict[str, Any], *, up: bool) -> pa.Scalar | None:
-    value: Any = limit(column.bounds_family, _member(stats, "maxValues" if up else "minValues", column), up=up)
+def _bounds(column: Column, kind: pa.DataType, stats: Sequence[dict[str, Any]], *, up: bool) -> pa.Array:
+    """Returns what all values of a column lie at or above, or below, file by file; null where that is unknown."""
+    if column.collated or column.family not in _COMPARED:
+        return pa.nulls(len(stats), kind)
+    name, family = "maxValues" if up else "minValues", column.bounds_family
+    limits: list[Any] = [limit(family, _member(one, name, column), up=up) for one in stats]
+    if pa.types.is_decimal(kind):
+        limits = [None if value is None else _to_scale(value, kind.scale, up=up) for value in limits]
     try:
-        if value is not None and pa.types.is_decimal(kind):
-            exponent = Decimal(1).scaleb(-kind.scale)
-            value = Decimal(value).quantize(exponent, ROUND_CEILING if up else ROUND_FLOOR, _WIDE)
-        return None if value is None else pa.scalar(value, kind)
-    except (pa.ArrowException, ArithmeticError, OverflowError, TypeError, ValueError):
-        return None  # nothing that the column could have, or a type that the caller chose
+        return pa.array(limits, kind)
+    except _NOT_OF_THE_TYPE:
+        return pa.array([_fitting(value, kind) for value in limits], kind)
 
 
+def _fitting(value: Any, kind: pa.DataType) -> Any:
+    """None for nothing that the column could have, or where the caller chose another type."""
+    try:
+        pa.scalar(value, kind)
+    except _NOT_OF_THE_TYPE:
+        return None
+    return value
+
+
+def _to_scale(value: float, scale: int, *, up: bool) -> Decimal | None:
+    if math.isinf(value):
+        return None
+    return Decimal(value).quantize(Decimal(1).scaleb(-scale), ROUND_CEILING if up else ROUND_FLOOR, _WIDE)
+
+
+_NOT_OF_THE_TYPE = (pa.ArrowException, ArithmeticError, TypeError, ValueError)
 _WIDE = Context(prec=400)
