@@ -214,13 +214,18 @@ class DeltaTable(MetadataTable):
     def _check_rows(self) -> None:
         from . import features
 
-        protocol = self._opened.protocol
-        features.check_rows(protocol.min_reader_version, features.of_rows(protocol))
+        features.check_rows(self.protocol().min_reader_version, self._row_features())
 
     def _beyond_pyarrow(self) -> list[str]:
         from . import features
 
-        return features.beyond_pyarrow(features.of_rows(self._opened.protocol), self._opened.column_mapping)
+        return features.beyond_pyarrow(self._row_features(), self._opened.column_mapping)
+
+    def _row_features(self) -> frozenset[str]:
+        from . import features
+
+        protocol = self.protocol()
+        return features.of_rows(protocol.reader_features, protocol.writer_features)
 
     def _check_pyarrow(self) -> None:
         self._check_rows()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
-from ..rows import ProtocolRow
 from .exceptions import UnsupportedTableError
 
 MAX_READER_VERSION = 3
@@ -23,14 +21,13 @@ _PLAIN = frozenset({"timestampNtz", "variantType", "variantType-preview"})
 """What pyarrow reads right by itself."""
 
 
-def of_rows(protocol: ProtocolRow) -> frozenset[str]:
+def of_rows(reader_features: Iterable[str] | None, writer_features: Iterable[str] | None) -> frozenset[str]:
     """Returns the features that a reader of rows must know.
 
     Those that rows are known to need count in either list: Spark leaves them out of `readerFeatures` where a property
     raised the reader's version. What only writers must know does not.
     """
-    named = frozenset(json.loads(protocol.reader_features or "[]"))
-    return named | (protocol.features & (ROW_FEATURES | _WIDENING))
+    return frozenset(reader_features or ()) | (frozenset(writer_features or ()) & (ROW_FEATURES | _WIDENING))
 
 
 def check_rows(reader_version: int, reader_features: Iterable[str]) -> None:
