@@ -1,3 +1,4 @@
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -273,6 +274,31 @@ def types(url: str, name: str) -> dict[str, str]:
     engine = sa.create_engine(driver_url(url), poolclass=sa.NullPool)
     with engine.connect() as connection:
         return {column["name"]: str(column["type"]) for column in inspect(connection).get_columns(name)}
+
+
+def test_an_upgrade_to_version_4_names_the_partitions_that_are_there(database_url: str, tmp_path: Path):
+    log = LogBuilder(tmp_path / "t")
+    log.commit(protocol(), metadata({"id": "long", "day": "date"}, ["day"]))
+    log.commit(add("a", partitionValues={"day": "2024-1-5"}), add("b", partitionValues={"day": "soon"}))
+    import_into(database_url, log)
+    views = [f"DROP VIEW {name}" for name in VIEWS]
+    before = dump(database_url), columns(database_url, "delta_partitions")
+    execute(database_url, *views, "ALTER TABLE delta_partitions DROP COLUMN named_values")
+    execute(database_url, "UPDATE deltalakedb_schema SET version = 3")
+    for _ in range(2):
+        assert open_both(database_url)[1] is None
+        assert (dump(database_url), columns(database_url, "delta_partitions")) == before
+        database = Database(database_url)
+        with database.reading() as connection:
+            query = text("SELECT partition_values FROM lake_partitions ORDER BY partition_values")
+            assert [json.loads(values) for values in connection.execute(query).scalars()] == [
+                {"day": "2024-01-05"},
+                {"day": "soon"},
+            ]
+        database.close()
+        # As MySQL leaves it, which commits with each change of a table, where an upgrade is cut off.
+        execute(database_url, "UPDATE delta_partitions SET named_values = NULL")
+        execute(database_url, "UPDATE deltalakedb_schema SET version = 3")
 
 
 def test_an_upgrade_of_the_oldest_catalog_that_fails_leaves_every_row_and_column(

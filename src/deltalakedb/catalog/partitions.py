@@ -92,11 +92,15 @@ def _named(partition_values: str, columns: Sequence[Column]) -> str:
     except msgspec.MsgspecError:
         return partition_values
     if not columns:
-        return json.dumps(dict(texts), ensure_ascii=False)
+        return _json(dict(texts))
     values: dict[str, str | None] = {}
     for column in columns:
         try:
             values[column.name] = spell(value_of(texts, column), column)
         except PartitionValueError:
             values[column.name] = texts[column.physical[0]]
-    return json.dumps(values, ensure_ascii=False)
+    return _json(values)
+
+
+def _json(values: dict[str, str | None]) -> str:
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))

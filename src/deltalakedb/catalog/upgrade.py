@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version as package_version
+from typing import Any
 
-from sqlalchemy import Connection, insert, inspect, select, text, update
+from sqlalchemy import Column, Connection, insert, inspect, select, text, update
 from sqlalchemy.schema import CreateSchema
 
 from ..errors import SchemaVersionError
@@ -61,12 +62,19 @@ def _to_version_3(connection: Connection) -> None:
 
 
 def _to_version_4(connection: Connection) -> None:
-    json = delta_partitions.c.named_values.type.compile(connection.dialect)
-    connection.execute(text(f"ALTER TABLE delta_partitions ADD COLUMN named_values {json}"))
+    _add(connection, delta_partitions.c.named_values)
     for entry in registry.entries(connection):
         newest = Snapshot(connection, entry, entry.version)
         partitions.name_values(connection, entry.table_id, newest.metadata(), newest.protocol())
     create_views(connection)
+
+
+def _add(connection: Connection, column: Column[Any]) -> None:
+    """Adds a column to its table, unless an upgrade that was interrupted has added it."""
+    name = column.table.name
+    if column.name not in {each["name"] for each in inspect(connection).get_columns(name)}:
+        kind = column.type.compile(connection.dialect)
+        connection.execute(text(f"ALTER TABLE {name} ADD COLUMN {column.name} {kind}"))
 
 
 STEPS: dict[int, Callable[[Connection], None]] = {1: _keep_validations, 2: _to_version_3, 3: _to_version_4}
