@@ -1,7 +1,7 @@
 """The comparison for as long as one likes, or of one seed.
 
-    python -m tests.comparison --seconds 600
-    python -m tests.comparison --seed 4711          # what fails, and the least that fails in the same way
+python -m tests.comparison --seconds 600
+python -m tests.comparison --seed 4711          # what fails, and the least that fails in the same way
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from tests.comparison.schemas import Field, Primitive, Struct
 from tests.comparison.tables import KEY, Table
 from tests.comparison.ways import PICKERS, WAYS, Asked, Picker, Rows, Unpruned, Way
 
-PREDICATES = 6
+PREDICATES = 7
 
 
 @dataclass(frozen=True)
@@ -142,9 +142,16 @@ def _at(row: Any, path: tuple[str, ...]) -> Any:
 class Comparison:
     """Compares on some databases; a context manager."""
 
-    def __init__(self, urls: Sequence[str], folder: Path) -> None:
-        """`urls` are those of empty databases; `folder` is for the tables."""
+    def __init__(self, urls: Sequence[str], folder: Path, *, in_turns: bool = False) -> None:
+        """Makes one on empty databases.
+
+        Args:
+            urls: where they are.
+            folder: for the tables.
+            in_turns: whether each condition is asked of one database only, of one after the other.
+        """
         self.tally = Tally()
+        self._in_turns = in_turns
         self._urls, self._folder = urls, folder
         self._stack = ExitStack()
         self._catalogs: list[Catalog] = []
@@ -166,7 +173,11 @@ class Comparison:
         folder = self._folder / str(self.tally.tables)
         tables.write(case.table, folder / "t")
         known = _References(case, Unpruned(case.table, folder / "plain"))
-        found = [failure for catalog in self._catalogs for failure in self._on(catalog, case, folder, known, ways)]
+        found = []
+        for turn, catalog in enumerate(self._catalogs):
+            all_rows, *asked = case.predicates
+            mine = asked[turn :: len(self._catalogs)] if self._in_turns else asked
+            found += self._on(catalog, replace(case, predicates=(all_rows, *mine)), folder, known, ways)
         shutil.rmtree(folder)
         return found
 

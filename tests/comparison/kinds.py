@@ -1,4 +1,4 @@
-"""Delta's primitive types, and values of each that are hard on readers: limits, roundings, and what lies next to them."""
+"""Delta's primitive types, and values that are hard on readers: limits, roundings, and what lies next to them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,10 @@ _FAR = ("0001-01-01", "9999-12-31 23:59:59.999999", "1969-12-31 23:59:59.500000"
 _MOMENTS += [datetime.fromisoformat(text) for text in _FAR]
 _DOUBLES = [0.0, -0.0, 0.1, -0.1, 0.3, 0.1 + 0.2, 1.5, 2.0, 1e300, -1e300, 5e-324, 1e16, 123456.789]
 _DOUBLES += [single(0.1), single(0.3), single(123456.789), math.inf, -math.inf, *[math.nan] * 4]
-_SINGLES = [single(value) for value in _DOUBLES if not 1e38 < abs(value) < math.inf] + [single(1e-45), 3.4028234663852886e38]
+_SINGLES = [single(value) for value in _DOUBLES if not 1e38 < abs(value) < math.inf] + [
+    single(1e-45),
+    3.4028234663852886e38,
+]
 _WIDE = ["12345678901234567890.123456", "12345678901234567890.123457", "9007199254740993.000001"]
 _WIDER = ["99999999999999999999.999999999999999999", "99999999999999999999.999999999999999998", "0.1", "-0.1"]
 
@@ -90,7 +93,9 @@ def _decimals(precision: int, scale: int, *texts: str) -> Kind:
     hundredths = [Decimal(n) / 100 for n in (0, 1, -1, 10, 150, -250, 99999)]
     values = [*map(Decimal, texts), *(value for value in hundredths if _fits(value, scale))]
     most = Decimal(10**precision - 1).scaleb(-scale, DIGITS)
-    scaled = [value.quantize(Decimal(1).scaleb(-scale), context=DIGITS) for value in (*values, most, most.copy_negate())]
+    scaled = [
+        value.quantize(Decimal(1).scaleb(-scale), context=DIGITS) for value in (*values, most, most.copy_negate())
+    ]
     return Kind(f"decimal({precision},{scale})", pa.decimal128(precision, scale), "decimal", tuple(scaled))
 
 

@@ -276,7 +276,7 @@ def _encoded(kind: Kind, value: Any) -> Any:
 
 
 def meaning(filters: list[Any], kinds: dict[str, Kind]) -> pc.Expression:
-    """Returns what delta-rs' filters mean, as an expression: the empty text is NULL, and NULL is not known to be none."""
+    """Returns what delta-rs' filters mean: the empty text is NULL, and NULL is not known to be none of some values."""
     conjunctions = filters if isinstance(filters[0], list) else [filters]
     joined = [reduce(operator.and_, (_meant(one, kinds) for one in each)) for each in conjunctions]
     return reduce(operator.or_, joined)
@@ -331,4 +331,3 @@ def polars(predicate: Predicate) -> pl.Expr:
             return column.is_between(low.value, high.value)
         case Prefix(_, prefix):
             return column.str.starts_with(prefix)
-

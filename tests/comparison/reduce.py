@@ -128,13 +128,17 @@ def _encoded(members: dict[str, msgspec.Raw], name: str, value: msgspec.Raw | No
 def shown(case: Case) -> str:
     """Returns a case as text: the schema of each epoch, the files, and the index."""
     table = case.table
-    lines = [f"partitions {list(table.keys)}, column mapping {table.mapping} ({table.listed}), index {list(case.indexed)}"]
+    mapped = f"column mapping {table.mapping} ({table.listed})" if table.mapping else "no column mapping"
+    lines = [f"partitions {list(table.keys)}, {mapped}, index {list(case.indexed)}"]
     for epoch in range(table.epochs):
         schema = schemas.as_json(table.fields, epoch, mapped=table.mapping is not None)
         lines += [f"epoch {epoch}: " + json.dumps(each, ensure_ascii=False) for each in schema["fields"]]
-    for file in table.files:
-        how = f"deleted {sorted(file.deleted)} in {file.storage!r}, " if file.deleted else ""
-        how += "removed, " if file.removed else ""
-        lines.append(f"{file.path} (epoch {file.epoch}) {how}partition {file.spelled}, stats {file.stats}, {file.options}")
-        lines += [f"    {row}" for row in file.rows]
-    return "\n".join(lines)
+    return "\n".join([*lines, *(line for file in table.files for line in _file(file))])
+
+
+def _file(file: DataFile) -> Iterator[str]:
+    deleted = f", deleted {sorted(file.deleted)} in {file.storage!r}" if file.deleted else ""
+    removed = ", removed" if file.removed else ""
+    yield f"{file.path}: epoch {file.epoch}{deleted}{removed}, {file.options}"
+    yield f"    partition {file.spelled}, stats {file.stats}"
+    yield from (f"    row {row}" for row in file.rows)

@@ -1,6 +1,6 @@
 """Schemas that have come a long way: columns that were added, dropped, renamed and widened, within structs, too.
 
-A table's metadata changes a few times, in *epochs* 0, 1, …; a file is of one epoch, and a column knows what it was in each.
+A table's metadata changes a few times, in *epochs* 0, 1, …; a file is of one, and a column knows what it was in each.
 Values are named by physical names, which never change; where nothing is mapped, these are the names themselves.
 """
 

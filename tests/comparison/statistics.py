@@ -1,4 +1,4 @@
-"""Honest statistics of a file, written in all the ways in which writers write them (PROTOCOL.md, "Per-file Statistics").
+"""Honest statistics of a file, in all the ways in which writers write them (PROTOCOL.md, "Per-file Statistics").
 
     text = written(dice, [Leaf(("i",), KINDS["long"], [1, None, 3]), …], records=3)
 
@@ -96,7 +96,10 @@ def _nested(values: dict[tuple[str, ...], Any]) -> dict[str, Any]:
 
 
 _BROKEN = ["no JSON", "[]", "{", "null", '{"numRecords":1}}', '{"numRecords":"x"}']
-_BROKEN += ['{"numRecords":2,"minValues":[],"maxValues":7,"nullCount":"x"}', '{"numRecords":1,"minValues":{"i":1e999999}}']
+_BROKEN += [
+    '{"numRecords":2,"minValues":[],"maxValues":7,"nullCount":"x"}',
+    '{"numRecords":1,"minValues":{"i":1e999999}}',
+]
 _ODD: list[Any] = [None, True, "text", 5, {"a": 1}, [7], [], "NaN", "Infinity", "+10000-01-01", "-0001-01-01", "2024"]
 _ODD += ["a\0b", "99"]
 
@@ -206,4 +209,3 @@ def _moment(dice: Dice, value: datetime, *, local: bool) -> str:
     if local:
         return text + dice.choice(["", "Z"])
     return text.replace("+00:00", dice.choice(["Z", "Z", "+00:00"]))
-

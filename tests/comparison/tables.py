@@ -29,6 +29,8 @@ from tests.support.logs import LogBuilder
 
 KEY = "key"
 
+_FOLDERS = ("", "", "", "a%20b/", "%C3%BC/")
+
 
 @dataclass(frozen=True)
 class DataFile:
@@ -143,8 +145,8 @@ def write(table: Table, root: Path) -> None:
         _write_data(table, file, root)
     for epoch in range(table.epochs):
         head = [_metadata(table, epoch)] if epoch else [_protocol(table), _metadata(table, 0)]
-        adds = [_add(file, root, None) for file in table.files if file.epoch == epoch and file.later]
-        adds += [_add(file, root, _vector(dice, file, root)) for file in table.files if file.epoch == epoch and not file.later]
+        new = [file for file in table.files if file.epoch == epoch]
+        adds = [_add(file, root, None if file.later else _vector(dice, file, root)) for file in new]
         _commit(log, [*head, *adds])
     changed = [file for file in table.files if file.later]
     if changed:
@@ -280,7 +282,7 @@ class _Filler:
         kinds = {each.physical: each.type.at(epoch) for each in self.table.fields if isinstance(each.type, Primitive)}
         removed = dice.random() < 0.1
         return DataFile(
-            path=dice.choice([f"{number}.parquet", f"{number}.parquet", f"a%20b/{number}.parquet", f"%C3%BC/{number}.parquet"]),
+            path=f"{dice.choice(_FOLDERS)}{number}.parquet",
             epoch=epoch,
             rows=tuple(rows),
             partition=partition,
@@ -304,10 +306,7 @@ class _Filler:
         found = []
         for _ in range(self.dice.choice([0, *[1, 2, 3, 4] * 5])):
             self._keys += 1
-            row = {
-                each.physical: schemas.some_of(self.dice, each.type, epoch, pick, (each.physical,))
-                for each in data
-            }
+            row = {each.physical: schemas.some_of(self.dice, each.type, epoch, pick, (each.physical,)) for each in data}
             found.append({**row, **{each.physical: self._keys for each in data if each.names[epoch] == KEY}})
         return found
 
