@@ -121,7 +121,8 @@ def columns_of(
 
 
 def _has_index(column: Column) -> bool:
-    return column.kind is not None and column.kind.family != "binary"
+    nameable = len(column.path) == 1 or not any("." in name for name in column.path)
+    return column.kind is not None and column.kind.family != "binary" and nameable
 
 
 def _values(dice: random.Random, table: Table, column: Column) -> list[Any]:

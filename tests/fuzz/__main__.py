@@ -1,8 +1,8 @@
 """The same tests for as long as one likes, led by what code an input reaches: `make fuzz`.
 
 Each test of this folder that hypothesis drives is run by atheris in a process of its own, with bounds on memory and
-time. An input that fails is written to `.fuzz/`, and the run ends with exit code 1. Last comes the comparison of all ways
-to read a table (tests/comparison), which is driven by seeds.
+time. An input that fails is written to `.fuzz/`, and the run ends with exit code 1. Last comes the comparison of all
+ways to read a table (tests/comparison), which is driven by seeds.
 """
 
 from __future__ import annotations
