@@ -27,7 +27,7 @@ torture: $(VENV)/.installed-dev  ## kill, cut off and fill up for long; ARGS="--
 	$(BIN)/python -m tests.robustness.torture $(ARGS)
 	$(MAKE) --no-print-directory fuzz ARGS=
 
-fuzz: $(VENV)/.installed-fuzz  ## try bad input for long; ARGS="--seconds 600 --only logs"
+fuzz: $(VENV)/.installed-fuzz  ## try bad input and compare ways to read for long; ARGS="--seconds 600 --only logs"
 	DELTALAKEDB_TEST_ENTRIES=1000000 $(BIN)/python -m pytest tests/fuzz/test_bombs.py
 	$(BIN)/python -m tests.fuzz $(ARGS)
 

@@ -29,6 +29,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(leaks.Hunt(), "leaks")
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says how much was compared with engines that read everything (tests/comparison)."""
+    ended = [report for some in terminalreporter.stats.values() for report in some if hasattr(report, "when")]
+    known = [dict(report.user_properties).get("comparisons", 0) for report in ended if report.when == "call"]
+    if any(known):
+        terminalreporter.write_line(f"{sum(known):,} comparisons of ways to read a table")
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """The URL of a PostgreSQL server; each worker has its own, started by the first test that asks."""

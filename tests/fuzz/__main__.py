@@ -1,7 +1,8 @@
 """The same tests for as long as one likes, led by what code an input reaches: `make fuzz`.
 
 Each test of this folder that hypothesis drives is run by atheris in a process of its own, with bounds on memory and
-time. An input that fails is written to `.fuzz/`, and the run ends with exit code 1.
+time. An input that fails is written to `.fuzz/`, and the run ends with exit code 1. Last comes the comparison of all
+ways to read a table (tests/comparison), which is driven by seeds.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from hypothesis import given
 
 FOLDER = Path(__file__).parent
 FOUND = Path(".fuzz")
+COMPARISON = "tests.comparison"
 SECONDS_FOR_ONE = 60
 MEBIBYTES = 3072
 
@@ -39,13 +41,16 @@ def targets() -> list[str]:
 
 
 def run_all(seconds: int, chosen: str) -> int:
-    """Runs every target for some seconds; prints what each tried, and what it found."""
+    """Runs every target for some seconds, and the comparison; prints what each tried, and what it found."""
     failed = 0
     for target in targets():
         if chosen in target:
             tried, found = _run(target, seconds)
             failed += bool(found)
             print(f"{target:<95} {tried:>9,} inputs  {found or 'nothing found'}", flush=True)
+    if chosen in COMPARISON:
+        command = [sys.executable, "-m", COMPARISON, "--seconds", str(seconds)]
+        failed += subprocess.run(command, check=False).returncode != 0
     return 1 if failed else 0
 
 
