@@ -258,7 +258,7 @@ def _info_fields(text: str | None) -> dict[str, Any]:
         return {}
     try:
         return _FIELDS.decode(text)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return {}
 
 
