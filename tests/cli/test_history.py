@@ -53,7 +53,7 @@ INFOS = {
     "its own version": '{"version": 77, "timestamp": 1}',
     "nested deeply": f'{{"operation": "X", "a": {"[" * 900}{"]" * 900}}}',
     "nested as deeply as delta-rs reads": f'{{"operation": "X", "a": {"[" * 125}{"]" * 125}}}',
-    "numbers": f'{{"a": 1e400, "b": {"9" * 5000}, "c": 1.50, "d": 123456789012345678901234567890, "a b": 7, "e": -0.0}}',
+    "numbers": f'{{"a": 1e400, "b": {"9" * 5000}, "c": 1.50, "d": 12345678901234567890123, "a b": 7, "e": -0.0}}',
     "times that are none": '{"timestamp": 4611686018427387904, "operation": "WRITE"}',
     "metrics of any kind": f'{{"operationMetrics": {{"numFiles": "{"9" * 5000}"}}, "operationParameters": [1]}}',
     "letters": '{"operation": "\\u001b[31m\\ud83d\\ude00", "userName": "\\n"}',
@@ -100,7 +100,7 @@ def test_what_a_commit_info_says_is_told_as_far_as_json_can_tell_it(on: Cli, tmp
     numbers, deep, text = on("history", "t", "--output", "json").document
     assert text == {"version": 1}
     assert deep == {"version": 2}
-    exact = {"c": 1.5, "d": 123456789012345678901234567890, "a b": 7, "e": 0.0, "version": 3}
+    exact = {"c": 1.5, "d": 12345678901234567890123, "a b": 7, "e": 0.0, "version": 3}
     assert numbers == {"a": "1e400", "b": "9" * 5000, **exact}
 
 

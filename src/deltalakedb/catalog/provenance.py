@@ -80,4 +80,4 @@ def _is_shallow(value: Any, levels: int) -> bool:
     if not isinstance(value, dict | list):
         return True
     items = value.values() if isinstance(value, dict) else value
-    return levels > 0 and all([_is_shallow(item, levels - 1) for item in items])
+    return levels > 0 and all(_is_shallow(item, levels - 1) for item in items)

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from ..errors import ImportIncompleteError, TableBusyError, TableExistsError, TableNotFoundError
+from ..errors import ImportIncompleteError, TableBusyError, TableExistsError, TableNotFoundError, command_line
 from .schema import INDEX_TABLES, ROW_TABLES, delta_files, delta_tables, delta_validations, migration_status
 
 RUNNING, COMPLETED, FAILED, INTERRUPTED = "running", "completed", "failed", "interrupted"
@@ -71,6 +71,11 @@ class TableStatus:
     files_at_claim: int
     commits_at_claim: int
     log_bytes_at_claim: int
+
+    @property
+    def resuming(self) -> str:
+        """The command line that goes on with the import."""
+        return command_line("import", self.location, "--table-id", self.table_id, "--resume")
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +241,7 @@ def readable(connection: Connection, table_id: str) -> TableEntry:
         )
     raise ImportIncompleteError(
         f"The import of {table_id!r} has not completed (status: {status.status})",
-        f"deltalakedb import {status.location} --table-id {table_id} --resume",
+        status.resuming,
     )
 
 

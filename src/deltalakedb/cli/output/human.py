@@ -9,7 +9,6 @@ from ...web.words import NONE
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
-
 def plural(count: int, noun: str) -> str:
     """Returns `1 file`, `2,000 files`."""
     ending = "" if count == 1 else "es" if noun.endswith("ch") else "s"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import json
-import shlex
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -113,8 +112,7 @@ def status_card(status: TableStatus) -> tuple[Text, list[tuple[str, str]]]:
     if status.error_message and status.status != "interrupted":
         facts.append(("error", status.error_message))
     if status.status in ("failed", "interrupted"):
-        resume = shlex.join(["deltalakedb", "import", status.location, "--table-id", status.table_id, "--resume"])
-        facts.append(("go on with", resume))
+        facts.append(("go on with", status.resuming))
     return title(kind, f"{status.table_id}:", f"{status.status}{_share(status)}"), facts
 
 
