@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from .gaps import gaps_of, gone, histories
 from .registry import TableEntry
@@ -39,11 +39,12 @@ def version_at(connection: Connection, entry: TableEntry, timestamp_ms: int) -> 
     Raises:
         VersionNotFoundError: it may be a version of a gap.
     """
-    version, stretches = None, _stretches(connection, entry)
-    while version is None:
-        stretch = stretches.pop()
-        version = _newest(connection, entry, stretch, timestamp_ms, is_oldest=not stretches)
-    return _before_gap(connection, entry, version, stretch.time, timestamp_ms)
+    stretches = _stretches(connection, entry)
+    for stretch in reversed(stretches):
+        version = _newest(connection, entry, stretch, timestamp_ms, is_oldest=stretch is stretches[0])
+        if version is not None:
+            return _before_gap(connection, entry, version, stretch.time, timestamp_ms)
+    raise AssertionError("the oldest part of a history takes every time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +66,21 @@ def _newest(
     connection: Connection, entry: TableEntry, stretch: _Stretch, timestamp_ms: int, *, is_oldest: bool
 ) -> int | None:
     """Returns a stretch's newest version at a time; None where it begins later, unless none is before it."""
-    first = stretch.first if is_oldest else None
-    own = and_(delta_commits.c.table_id == entry.table_id, delta_commits.c.version.between(stretch.first, stretch.last))
-    if stretch.in_commit:
-        newest = select(func.max(delta_commits.c.version)).where(own, stretch.time <= timestamp_ms)
-        version: int | None = connection.execute(newest).scalar()
-        return first if version is None else version
-    begins: int | None = connection.execute(
-        select(stretch.time).where(own).order_by(delta_commits.c.version).limit(1)
-    ).scalar()
-    if not is_oldest and (begins is None or begins > timestamp_ms):
-        return None
-    return max(_halved(connection, own, stretch.first, stretch.last, timestamp_ms), stretch.first)
+    of = delta_commits.c
+    times = select(stretch.time).where(of.table_id == entry.table_id)
+    if not is_oldest:
+        own = times.where(of.version.between(stretch.first, stretch.last)).order_by(of.version).limit(1)
+        begins: int | None = connection.execute(own).scalar()
+        if begins is None or begins > timestamp_ms:
+            return None
+    return max(_halved(connection, times, stretch.first, stretch.last, timestamp_ms), stretch.first)
 
 
-def _halved(connection: Connection, own: ColumnElement[bool], low: int, high: int, timestamp_ms: int) -> int:
-    """Halves the versions by the times of their files, as delta-rs does: copied files' times may be in any order."""
+def _halved(connection: Connection, times: Select[Any], low: int, high: int, timestamp_ms: int) -> int:
+    """Halves the versions by their times, as delta-rs does: those of copied files may be in any order."""
     while low <= high:
         middle = (low + high) // 2
-        query = select(delta_commits.c.file_timestamp).where(own, delta_commits.c.version == middle)
+        query = times.where(delta_commits.c.version == middle)
         time: int | None = connection.execute(query).scalar()  # None: the floor's commit is gone, its checkpoint is not
         if time == timestamp_ms:
             return middle
