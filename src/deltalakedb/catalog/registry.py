@@ -83,6 +83,7 @@ class TableEntry:
     """A table that can be read: a row of `delta_tables`. Times are in UTC.
 
     `log_version` is the newest version in the log, as the last look at it found; `gaps` are read by catalog/gaps.py.
+    `commit_digest` is that of the bytes of the newest version's commit, None where it isn't known.
     """
 
     table_id: str
@@ -95,6 +96,7 @@ class TableEntry:
     warnings: str | None
     checkpoint_actions: str | None
     gaps: str | None = None
+    commit_digest: str | None = None
 
 
 def now() -> datetime:

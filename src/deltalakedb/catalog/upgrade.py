@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version as package_version
+from typing import Any
 
-from sqlalchemy import Connection, insert, inspect, select, text, update
+from sqlalchemy import Column, Connection, insert, inspect, select, text, update
 from sqlalchemy.schema import CreateSchema
 
 from ..errors import SchemaVersionError
 from . import events
 from .dialects.base import Dialect
-from .schema import SCHEMA_VERSION, delta_tables, delta_validations, migration_events, schema, schema_version
+from .schema import (
+    SCHEMA_VERSION,
+    delta_commits,
+    delta_files,
+    delta_tables,
+    delta_validations,
+    migration_events,
+    schema,
+    schema_version,
+)
 from .views import create_views
 
 
@@ -51,7 +61,21 @@ def _to_version_3(connection: Connection) -> None:
         connection.execute(text('ALTER TABLE delta_metadata ALTER COLUMN "format" TYPE TEXT'))
 
 
-STEPS: dict[int, Callable[[Connection], None]] = {1: _keep_validations, 2: _to_version_3}
+def _to_version_4(connection: Connection) -> None:
+    files, commits = delta_files.c, delta_commits.c
+    for column in (delta_tables.c.commit_digest, files.own_add, files.own_remove, commits.own_actions):
+        _add_column(connection, column)
+
+
+def _add_column(connection: Connection, column: Column[Any]) -> None:
+    """Adds a column without a default, unless an interrupted upgrade has added it already."""
+    table = column.table.name
+    if column.name not in {there["name"] for there in inspect(connection).get_columns(table)}:
+        kind = column.type.compile(connection.dialect)
+        connection.execute(text(f"ALTER TABLE {table} ADD COLUMN {column.name} {kind}"))
+
+
+STEPS: dict[int, Callable[[Connection], None]] = {1: _keep_validations, 2: _to_version_3, 3: _to_version_4}
 """What leads from each schema version to the next one.
 
 MySQL commits with each change of a table: a step that is interrupted there is begun again, and has to bear it.
