@@ -13,6 +13,7 @@ from .catalog.database import DEFAULT_URL, Database
 from .catalog.events import Event
 from .catalog.options import POOL_SIZE, DatabaseOptions
 from .catalog.registry import TableEntry
+from .log.store import Location
 from .migrate.export import ExportReport, export_table
 from .migrate.importer import ImportReport, import_table
 from .migrate.rollback import RollbackCheck, RollbackReport, rollback, verify_rollback
@@ -75,7 +76,7 @@ class Catalog:
 
     def import_table(
         self,
-        location: str,
+        location: Location,
         table_id: str | None = None,
         *,
         batch_size: int | None = None,
@@ -85,6 +86,7 @@ class Catalog:
     ) -> ImportReport:
         """Imports every version that a table's log can rebuild; see `migrate.importer.import_table`.
 
+        `location` is a path, as text or as a path object, or a URI.
         `storage_options` go on top of those of the catalog, for this call.
 
         Raises:

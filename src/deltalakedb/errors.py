@@ -32,6 +32,14 @@ whether it may pass by itself: imports and syncs try again then.
 
 from __future__ import annotations
 
+import shlex
+
+
+def command_line(command: str, argument: str, *options: str) -> str:
+    """Returns a command of ours for a hint, with names as a shell takes them: they may have blanks and quotes."""
+    words = (*options, "--", argument) if argument.startswith("-") else (argument, *options)
+    return shlex.join(("deltalakedb", command, *words))
+
 
 class DeltaLakeDBError(Exception):
     """The root of all our errors.

@@ -18,6 +18,8 @@ class FileLifetime(NamedTuple):
 
     `added_version` is None for a tombstone whose file predates the floor, or was never added.
     `partition_key` is the same for equal `partition_values`, None where there are none.
+    `own_add` and `own_remove` are True where a version that a history begins with adds or removes the file by its own
+    commit; what only the checkpoint of that version says is not its own.
     `removal` is what the remove action says beyond the row: {"fields": {…}, "same": [names equal to the add's]}.
     Sizes are in bytes, times in milliseconds since the epoch. JSON columns hold JSON text as in the log.
     """
@@ -42,6 +44,8 @@ class FileLifetime(NamedTuple):
     removal: str | None
     key_hash: int
     partition_key: int | None
+    own_add: bool | None = None
+    own_remove: bool | None = None
 
 
 class Files:
@@ -118,7 +122,11 @@ _PLACES = {name: place for place, name in enumerate(FileLifetime._fields)}
 
 
 class CommitRow(NamedTuple):
-    """A commit: one row of `delta_commits`. `other_actions` is a JSON list of what we don't model."""
+    """A commit: one row of `delta_commits`. `other_actions` is a JSON list of what we don't model.
+
+    `own_actions` is set at a version that a history begins with: which of its rows in other tables its own commit says,
+    and not only its checkpoint: {"metaData": true, "protocol": true, "txn": [apps], "domainMetadata": [domains]}.
+    """
 
     version: int
     timestamp: int
@@ -134,6 +142,7 @@ class CommitRow(NamedTuple):
     is_blind_append: bool | None
     commit_info: str | None
     other_actions: str | None
+    own_actions: str | None = None
 
 
 class MetadataRow(NamedTuple):

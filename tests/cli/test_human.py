@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from deltalakedb.cli.output import human
+from deltalakedb.web import words
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ def test_versions():
 
 
 def test_moment():
-    assert human.moment(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)) == "2026-01-02 03:04:05"
+    assert words.moment(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)) == "2026-01-02 03:04:05"
 
 
 def test_printable():

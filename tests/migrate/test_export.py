@@ -31,13 +31,16 @@ from deltalakedb.errors import (
 from deltalakedb.migrate import export
 from deltalakedb.migrate.export import export_table
 from deltalakedb.migrate.importer import import_table
+from deltalakedb.migrate.validate import validate
 from deltalakedb.table.absolute import AbsolutePaths
 from tests.support import lake
-from tests.support.catalogs import execute
+from tests.support.catalogs import MOMENTS, WATERMARK, Dump, dump, execute
 from tests.support.logs import LogBuilder, add, cdc, commit_info, domain, dv, metadata, protocol, remove, txn
+from tests.support.rebuild import plain
 from tests.support.shared_tables import SharedTable, shared_params
 
 NOW_MS = int(time.time() * 1000)
+NOT_OF_THE_LOG = MOMENTS | WATERMARK | {"location", "log_bytes_processed", "log_bytes_total", "commit_digest"}
 
 
 @pytest.fixture
@@ -122,13 +125,175 @@ def test_a_log_that_begins_with_a_checkpoint_gets_one_with_all_that_is_known(dat
     import_table(database, str(log.root))
     report = export_table(database, "t", tmp_path / "out")
     assert (report.first_version, report.checkpoint_versions, report.commits) == (1, (1, 2), 2)
-    assert lines(tmp_path / "out", 1) == [{"commitInfo": commit_info()["commitInfo"]}]
+    assert same_actions(lines(tmp_path / "out", 1), log.commits[1])
     assert {one["path"] for one in checkpoint(tmp_path / "out", 1, "add")} == {"b", "c"}
     assert {one["path"] for one in checkpoint(tmp_path / "out", 1, "remove")} == {"a"}
     assert [one["appId"] for one in checkpoint(tmp_path / "out", 1, "txn")] == ["app"]
     (new,) = [one for one in checkpoint(tmp_path / "out", 2, "add") if one["path"] == "d"]
     assert (new["future"], new["flag"]) == ({"deep": ["1", '{"er":true}'], "n": 1.5}, True)
     assert deltalake.DeltaTable(tmp_path / "out").version() == 2
+
+
+def same_actions(left: list[dict], right: list[dict]) -> bool:
+    return sorted(map(plain, left)) == sorted(map(plain, right))
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> LogBuilder:
+    """A log whose version 1 says everything that a commit can say; some of it was said in version 0, too."""
+    log = LogBuilder(tmp_path / "t")
+    log.commit(
+        protocol(features=["deletionVectors"], writer_features=["domainMetadata"]),
+        metadata(),
+        *(add(name) for name in ("goes", "stays", "again", "vector", "both")),
+        remove("expired", deletionTimestamp=1),
+        *(txn("app", 1), txn("other", 1), domain("d", "1"), domain("kept", "1"), domain("gone", "1")),
+    )
+    log.commit(
+        commit_info("MERGE"),
+        protocol(features=["deletionVectors"], writer_features=["domainMetadata", "appendOnly"]),
+        metadata(name="new"),
+        *(remove("goes", tags={"k": "v"}, new=[1]), remove("never there", size=5), remove("vector")),
+        *(add("new", future={"deep": [1]}), add("again", size=7), add("vector", deletionVector=dv())),
+        *(txn("app", 2), domain("d", "2"), domain("gone", removed=True)),
+        *(cdc("_change_data/x"), {"unknown": {"x": [1]}}),
+    )
+    return log
+
+
+def twice_in_one_commit() -> list[dict]:
+    """What the protocol forbids, and logs have."""
+    return [
+        *(metadata(name="first"), metadata(name="second"), txn("app", 5), txn("app", 6)),
+        *(add("x"), add("x", size=9), add("both", size=3), remove("both"), remove("none"), remove("none", size=1)),
+        *(commit_info("A"), commit_info("B")),
+    ]
+
+
+@pytest.mark.parametrize("odd", [False, True])
+def test_the_commit_of_the_version_that_the_history_begins_with_has_all_of_its_actions(
+    database: Database, database_url: str, full: LogBuilder, tmp_path: Path, odd: bool
+):
+    if odd:
+        full.commit(*full.commits[1], *twice_in_one_commit(), version=1)
+    full.checkpoint()
+    full.drop([0])
+    full.commit(remove("stays"), add("late"), commit_info())
+    import_table(database, str(full.root), batch_size=2)
+    export_table(database, "t", tmp_path / "out")
+    for version in (1, 2):
+        assert same_actions(lines(tmp_path / "out", version), full.commits[version])
+    import_table(database, str(tmp_path / "out"), "again")
+    assert validate(database, str(tmp_path / "out"), "again").valid
+    left, right = (in_any_order(dump(database_url, name, without=NOT_OF_THE_LOG)) for name in ("t", "again"))
+    assert left == right
+
+
+def in_any_order(rows: Dump) -> Dump:
+    """The same with lists of actions and of warnings sorted: an export may write what a commit has twice elsewhere."""
+    for row in (*rows["delta_tables"], *rows["delta_commits"]):
+        for name in ("warnings", "other_actions"):
+            told = row.get(name)
+            row[name] = told and sorted(map(str, json.loads(told) if isinstance(told, str) else told))
+    return rows
+
+
+def test_what_a_checkpoint_alone_says_is_not_put_into_the_commit_of_its_version(
+    database: Database, full: LogBuilder, tmp_path: Path
+):
+    full.commit(commit_info("NOTHING"))
+    full.checkpoint()
+    full.drop([0, 1])
+    import_table(database, str(full.root))
+    export_table(database, "t", tmp_path / "out")
+    assert lines(tmp_path / "out", 2) == [commit_info("NOTHING")]
+    files = {one["path"] for one in checkpoint(tmp_path / "out", 2, "add")}
+    assert files == {"stays", "both", "new", "again", "vector"}
+
+
+def test_behind_a_gap_the_commit_of_the_first_version_has_all_of_its_actions(
+    database: Database, full: LogBuilder, tmp_path: Path
+):
+    began = full.commits[1]
+    full.commit(version=1)
+    import_table(database, str(full.root))
+    full.commit(add("lost"))
+    full.commit(*began, version=3)
+    full.checkpoint(3)
+    full.drop([0, 1, 2])
+    full.commit(remove("stays"))
+    assert import_table(database, str(full.root), resume=True).gaps
+    export_table(database, "t", tmp_path / "out")
+    for version in (0, 1, 3, 4):
+        assert same_actions(lines(tmp_path / "out", version), full.commits[version])
+
+
+def test_a_catalog_that_cannot_tell_a_commit_from_its_checkpoint_writes_what_is_certain(
+    database: Database, database_url: str, full: LogBuilder, tmp_path: Path
+):
+    full.checkpoint()
+    full.drop([0])
+    import_table(database, str(full.root))
+    # As schema version 3 left it.
+    execute(database_url, "UPDATE delta_files SET own_add = NULL, own_remove = NULL")
+    execute(database_url, "UPDATE delta_commits SET own_actions = NULL")
+    export_table(database, "t", tmp_path / "out")
+    found = [next(iter(action)) for action in lines(tmp_path / "out", 1)]
+    assert found == ["commitInfo", "cdc", "unknown"]
+    assert validate(database, str(full.root)).valid
+
+
+OLD_PROTOCOLS = {
+    "empty lists": (protocol(1, 2, readerFeatures=[], writerFeatures=[]), protocol(1, 2)),
+    "lists with something in them": (
+        protocol(2, 6, readerFeatures=["deletionVectors"], writerFeatures=["deletionVectors"]),
+        protocol(2, 6),
+    ),
+    "a list for readers where writers alone have one": (
+        protocol(1, 7, readerFeatures=[], writerFeatures=["appendOnly"], mine=1),
+        protocol(1, 7, writerFeatures=["appendOnly"], mine=1),
+    ),
+    "lists that belong there": (protocol(3, 7, readerFeatures=[], writerFeatures=[]),) * 2,
+}
+
+
+@pytest.mark.parametrize("twice", [False, True])
+@pytest.mark.parametrize(("in_log", "expected"), OLD_PROTOCOLS.values(), ids=OLD_PROTOCOLS)
+def test_lists_of_features_are_left_out_where_the_protocol_is_too_old_for_them(
+    database: Database, tmp_path: Path, in_log: dict, expected: dict, twice: bool
+):
+    log = LogBuilder(tmp_path / "t")
+    log.commit(*([in_log] if twice else []), protocol(), metadata(), add("a"))
+    log.commit(in_log)
+    log.commit(add("b"))
+    import_table(database, str(log.root))
+    export_table(database, "t", tmp_path / "out")
+    assert expected in lines(tmp_path / "out", 1)
+    assert in_log == expected or in_log not in lines(tmp_path / "out", 0)
+    (written,) = checkpoint(tmp_path / "out", 2, "protocol")
+    body = expected["protocol"]
+    for name in ("readerFeatures", "writerFeatures"):
+        assert written[name] == body.get(name)
+    assert deltalake.DeltaTable(tmp_path / "out").version() == 2
+    import_table(database, str(tmp_path / "out"), "again")
+    assert validate(database, str(tmp_path / "out"), "again").valid
+
+
+def test_a_table_that_delta_rs_has_restored_opens_when_it_is_exported(database: Database, tmp_path: Path):
+    # As `restore` of delta-rs 0.18 to 0.25 leaves it: it opens by its next checkpoint, whose writer knows no lists.
+    log = LogBuilder(tmp_path / "t")
+    log.commit(protocol(), metadata(), add("a"))
+    log.commit(protocol(readerFeatures=[], writerFeatures=[]))
+    for path in log.checkpoint():
+        table = pq.read_table(path)
+        bare = [row | {"protocol": row["protocol"] and protocol()["protocol"]} for row in table.to_pylist()]
+        pq.write_table(pa.Table.from_pylist(bare, table.schema), path)
+    log.commit(add("b"))
+    assert deltalake.DeltaTable(log.root).version() == 2
+    import_table(database, str(log.root))
+    export_table(database, "t", tmp_path / "out")
+    found = {version: deltalake.DeltaTable(tmp_path / "out", version=version) for version in range(3)}
+    assert [len(table.file_uris()) for table in found.values()] == [1, 1, 2]
 
 
 @pytest.mark.parametrize("place", ["out", "with blank", "größe"])

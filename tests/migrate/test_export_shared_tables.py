@@ -23,7 +23,7 @@ from tests.support.shared_tables import SharedTable, shared_params
 
 pytestmark = pytest.mark.parametrize("shared", shared_params(lambda table: table.is_ok))
 
-NOT_OF_THE_LOG = MOMENTS | WATERMARK | {"location", "log_bytes_processed", "log_bytes_total"}
+NOT_OF_THE_LOG = MOMENTS | WATERMARK | {"location", "log_bytes_processed", "log_bytes_total", "commit_digest"}
 
 
 def versions(database: Database, table_id: str) -> range:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from deltalakedb.catalog import registry
 from deltalakedb.catalog.database import Database
 from deltalakedb.catalog.snapshot import snapshot
+from deltalakedb.client import Catalog, DeltaTable
 from deltalakedb.errors import (
     ArgumentError,
     CorruptLogError,
@@ -22,8 +23,12 @@ from deltalakedb.errors import (
     TableExistsError,
     TableNotFoundError,
 )
+from deltalakedb.migrate.assess import assess
+from deltalakedb.migrate.discover import discover
 from deltalakedb.migrate.importer import import_table
 from deltalakedb.migrate.told import Progress
+from deltalakedb.migrate.validate import validate, validate_and_keep
+from deltalakedb.table.compare import compare_performance
 from tests.support.catalogs import MOMENTS, SQL_TABLES, dump, execute
 from tests.support.databases import driver_url
 from tests.support.logs import LogBuilder, add, cdc, commit_info, domain, metadata, protocol, remove, txn
@@ -164,6 +169,42 @@ def test_a_location_may_have_any_letters(database: Database, tmp_path: Path, nam
     assert import_table(database, str(log.root)).table_id == name
     log.commit(add("b"))
     assert import_table(database, f"{log.root}/", resume=True).active_files == 2
+
+
+class Place:
+    """A path object that is none of pathlib."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+
+@pytest.mark.parametrize("kind", [Path, Place])
+def test_a_path_object_is_a_location(database: Database, log: LogBuilder, monkeypatch: pytest.MonkeyPatch, kind: type):
+    monkeypatch.chdir(log.root.parent)
+    for at, root in enumerate((log.root, Path(log.root.name))):
+        location = kind(root)
+        assert assess(database, location).table_id == log.root.name
+        report = import_table(database, location, resume=at > 0)
+        assert (report.table_id, report.location) == (log.root.name, str(log.root))
+        assert validate(database, location).valid
+        assert validate_and_keep(database, location)[0].valid
+        assert compare_performance(database, location, repeat=1).table_id == log.root.name
+        (found,) = discover(kind(root))
+        assert found.location == str(log.root)
+    with Catalog(database) as catalog:
+        assert catalog.import_table(kind(log.root), resume=True).version == log.version
+        export = catalog.export(log.root.name, kind(log.root.parent / "exported"))
+        assert DeltaTable.is_deltatable(Path(export.destination))
+
+
+@pytest.mark.parametrize("location", [b"/a/table", 5, None])
+def test_what_is_neither_a_text_nor_a_path_is_no_location(database: Database, location: object):
+    with pytest.raises(TypeError, match="path"):
+        import_table(database, location)
+    assert not database.has_catalog()
 
 
 def test_a_location_that_is_no_text_is_refused(database: Database, tmp_path: Path):
@@ -374,6 +415,8 @@ def test_several_tables_may_be_imported_at_once(database_url: str, log: LogBuild
 IMPORTER = """
 import sys
 from deltalakedb.catalog.database import Database
+from deltalakedb.migrate.assess import assess
+from deltalakedb.migrate.discover import discover
 from deltalakedb.migrate.importer import import_table
 
 def listener(progress):

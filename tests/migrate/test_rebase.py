@@ -39,6 +39,7 @@ from tests.support.logs import (
     txn,
 )
 
+IN_COMMIT = {"delta.enableInCommitTimestamps": "true"}
 NO_RETENTION: dict[str, Any] = {"configuration": {"delta.logRetentionDuration": "interval 0 seconds"}}
 ANOTHER_ID = "99999999-6d1f-4a0c-9a37-3d4d6a7a1c11"
 
@@ -228,8 +229,11 @@ def test_a_time_that_may_be_of_a_version_in_the_gap_is_an_error(
 
 def test_a_time_by_in_commit_timestamps(database: Database, log: LogBuilder):
     for version in (3, 4, 5, 6):
-        fields = [commit_info(inCommitTimestamp=version * 1000)]
-        log.commit(add(f"{version}"), *fields)
+        on = metadata(configuration={**IN_COMMIT, "delta.inCommitTimestampEnablementVersion": "3"})
+        known = protocol(features=["deletionVectors"], writer_features=["domainMetadata", "inCommitTimestamp"])
+        log.commit(
+            commit_info(inCommitTimestamp=version * 1000), *((known, on) if version == 3 else ()), add(f"{version}")
+        )
     log.checkpoint(6)
     log.commit(add("7"), commit_info(inCommitTimestamp=7000))
     whole = log.root.parent / "whole"

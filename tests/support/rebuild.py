@@ -1,23 +1,23 @@
-"""The actions of an export, as the log had them: what tests hold against the log itself.
-
-What SQL can't tell apart: at a floor with a checkpoint, the actions of its own commit from those of the checkpoint.
-"""
+"""The actions of an export, as the log had them: what tests hold against the log itself."""
 
 import json
 from typing import Any
 
 from deltalakedb.catalog.history import commit_rows
 from deltalakedb.catalog.snapshot import Snapshot
-from deltalakedb.migrate.export_actions import actions_of, to_line
+from deltalakedb.migrate.export_actions import actions_of, floor_actions_of, to_line
 
 Action = dict[str, Any]
 
 
 def rebuild(snapshot: Snapshot) -> dict[int, list[Action]]:
-    """The actions of each version up to the snapshot's, from SQL alone."""
+    """The actions of each version up to the snapshot's, from SQL alone; of the commits, not of checkpoints."""
     first = min((commit.version for commit in snapshot.commits()), default=snapshot.version + 1)
     return {
-        rows.commit.version: [json.loads(to_line(action)) for action in actions_of(rows)]
+        rows.commit.version: [
+            json.loads(to_line(action))
+            for action in (actions_of(rows) if rows.commit.own_actions is None else floor_actions_of(rows))
+        ]
         for rows in commit_rows(snapshot.connection, snapshot.entry, first, snapshot.version)
     }
 

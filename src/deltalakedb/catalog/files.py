@@ -30,6 +30,7 @@ _END = (
         removed_version=bindparam("to_version"),
         deletion_timestamp=bindparam("to_timestamp"),
         removal=bindparam("to_removal"),
+        own_remove=bindparam("to_own_remove"),
     )
 )
 
@@ -65,6 +66,7 @@ def end_live(connection: Connection, table_id: str, files: Iterable[FileLifetime
             "to_version": file.removed_version,
             "to_timestamp": file.deletion_timestamp,
             "to_removal": file.removal,
+            "to_own_remove": file.own_remove,
         }
         for file in files
     ]

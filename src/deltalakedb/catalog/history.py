@@ -9,7 +9,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from sqlalchemy import Column, ColumnElement, Connection, CursorResult, Select, select
 
-from ..errors import CatalogError
+from ..errors import CatalogError, command_line
 from ..rows import (
     CdcFileRow,
     CommitRow,
@@ -66,7 +66,7 @@ def commit_rows(connection: Connection, entry: TableEntry, first: int, last: int
             if commit is None:
                 raise CatalogError(
                     f"The catalog has no row in delta_commits for version {version} of {entry.table_id!r}",
-                    f"`deltalakedb rollback {entry.table_id}`, then import it anew.",
+                    f"`{command_line('rollback', entry.table_id)}`, then import it anew.",
                 )
             yield CommitRows(commit, *(stream.of(version) for stream in others))
         for stream in others:

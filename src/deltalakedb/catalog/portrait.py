@@ -8,13 +8,13 @@ from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, and_, case, cast, func, literal_column, select
 
-from . import registry, validations
+from . import provenance, registry, validations
 from .events import document, events_of
 from .registry import TableEntry
 from .row_counts import rows_of
 from .schema import delta_commits, delta_files, delta_metadata, delta_partitions, delta_protocols
 from .schemas import changes, columns
-from .snapshot import active_at, with_deletion_vector
+from .snapshot import Snapshot, active_at, with_deletion_vector
 from .views import SMALL_FILE_BYTES
 
 Document = dict[str, Any]
@@ -26,6 +26,7 @@ SIZE_LIMITS = tuple(1 << power for power in (16, 20, 23, 25, 27, 30))
 """Upper ends of the classes of a histogram of file sizes, in bytes; the last class has none."""
 
 _PARTITIONS_SHOWN, _POINTS = 20, 200
+_COMMIT = ("version", "timestamp", "operation", "user_name", "engine_info")
 
 
 def portrait(connection: Connection, table_id: str) -> Document | None:
@@ -45,23 +46,19 @@ def portrait(connection: Connection, table_id: str) -> Document | None:
 def commits(connection: Connection, entry: TableEntry, before: int | None = None) -> Document:
     """Returns a page of commits, the newest first, and whether there are older ones.
 
-    `history` has them as `history --output json` has them, `commits` with what all writers note.
+    `commits` has what all writers note, `history` what `history --output json` has of the same commits.
 
     Args:
         connection: to the catalog.
         entry: the table.
         before: only versions below this one.
     """
-    of = delta_commits.c
-    query = select(of.version, of.timestamp, of.operation, of.user_name, of.engine_info, of.commit_info)
-    query = query.where(of.table_id == entry.table_id, of.version <= entry.version).order_by(of.version.desc())
-    if before is not None:
-        query = query.where(of.version < before)
-    rows = connection.execute(query.limit(COMMITS + 1)).all()
+    newest = entry.version if before is None else min(entry.version, before - 1)
+    rows = Snapshot(connection, entry, newest).commits(COMMITS + 1)
     shown = rows[:COMMITS]
     return {
-        "commits": [{k: v for k, v in row._mapping.items() if k != "commit_info"} for row in shown],
-        "history": [_noted(row.commit_info, row.version, row.timestamp) for row in shown],
+        "commits": [{name: getattr(row, name) for name in _COMMIT} for row in shown],
+        "history": provenance.documents(shown),
         "older_commits": len(rows) > COMMITS,
     }
 
@@ -89,11 +86,6 @@ def _validation(last: validations.LastValidation) -> Document:
     """As `validate --output json` has it, with when it was, and how many differences there were in all."""
     names = ("table_id", "version", "validated_at", "valid", "versions_checked", "reader", "difference_count")
     return {**{name: getattr(last, name) for name in names}, "differences": json.loads(last.differences)}
-
-
-def _noted(commit_info: str | None, version: int, timestamp: int) -> Document:
-    noted = {"timestamp": timestamp} if commit_info is None else json.loads(commit_info)
-    return {**noted, "version": version}
 
 
 # ---- its files

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from ..errors import ImportIncompleteError, TableBusyError, TableExistsError, TableNotFoundError
+from ..errors import ImportIncompleteError, TableBusyError, TableExistsError, TableNotFoundError, command_line
 from .schema import INDEX_TABLES, ROW_TABLES, delta_files, delta_tables, delta_validations, migration_status
 
 RUNNING, COMPLETED, FAILED, INTERRUPTED = "running", "completed", "failed", "interrupted"
@@ -72,12 +72,18 @@ class TableStatus:
     commits_at_claim: int
     log_bytes_at_claim: int
 
+    @property
+    def resuming(self) -> str:
+        """The command line that goes on with the import."""
+        return command_line("import", self.location, "--table-id", self.table_id, "--resume")
+
 
 @dataclass(frozen=True, slots=True)
 class TableEntry:
     """A table that can be read: a row of `delta_tables`. Times are in UTC.
 
     `log_version` is the newest version in the log, as the last look at it found; `gaps` are read by catalog/gaps.py.
+    `commit_digest` is that of the bytes of the newest version's commit, None where it isn't known.
     """
 
     table_id: str
@@ -90,6 +96,7 @@ class TableEntry:
     warnings: str | None
     checkpoint_actions: str | None
     gaps: str | None = None
+    commit_digest: str | None = None
 
 
 def now() -> datetime:
@@ -236,7 +243,7 @@ def readable(connection: Connection, table_id: str) -> TableEntry:
         )
     raise ImportIncompleteError(
         f"The import of {table_id!r} has not completed (status: {status.status})",
-        f"deltalakedb import {status.location} --table-id {table_id} --resume",
+        status.resuming,
     )
 
 

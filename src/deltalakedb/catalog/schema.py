@@ -107,6 +107,8 @@ delta_tables = Table(
     Column("warnings", Json),
     Column("checkpoint_actions", Json),
     Column("gaps", Json),  # versions that the log lost before they were taken in
+    # Of the bytes of the newest version's commit: NULL where that was gone, and until an upgraded catalog's next sync.
+    Column("commit_digest", letters(64)),
     PrimaryKeyConstraint("table_id"),
 )
 
@@ -134,6 +136,9 @@ delta_files = Table(
     Column("removal", Json),
     Column("key_hash", BigInteger, nullable=False),
     Column("partition_key", BigInteger),
+    # Whether, at a version that a history begins with, its own commit says so; NULL where its checkpoint alone does.
+    Column("own_add", Boolean),
+    Column("own_remove", Boolean),
 )
 # Paths are too long to index: over 100 letters each. 8 bytes of hash find the row, the path confirms it. The table is
 # left out, since only copies of a table share hashes: a million files are loaded in 0.6 s less. PostgreSQL's hash index
@@ -195,6 +200,8 @@ delta_commits = Table(
     Column("is_blind_append", Boolean),
     Column("commit_info", Json),
     Column("other_actions", Json),
+    # At a version that a history begins with: which rows of other tables its own commit says, not only its checkpoint.
+    Column("own_actions", Json),
     PrimaryKeyConstraint("table_id", "version"),
 )
 

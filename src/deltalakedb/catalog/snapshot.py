@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, literal, literal_column, or_, select
 from sqlalchemy.sql import visitors
 
-from ..errors import CatalogError, VersionNotFoundError
+from ..errors import CatalogError, VersionNotFoundError, command_line
 from ..rows import (
     CdcFileRow,
     CommitRow,
@@ -371,7 +371,7 @@ def snapshot(connection: Connection, entry: TableEntry, version: int | None = No
     if version > entry.version:
         raise VersionNotFoundError(
             f"{entry.table_id!r} has no version {version}: its newest is {entry.version}",
-            f"deltalakedb sync {entry.table_id}",
+            command_line("sync", entry.table_id),
         )
     check_not_in_gap(entry, version)
     return Snapshot(connection, entry, version)

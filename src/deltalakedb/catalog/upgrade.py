@@ -15,6 +15,8 @@ from . import events, partitions, registry
 from .dialects.base import Dialect
 from .schema import (
     SCHEMA_VERSION,
+    delta_commits,
+    delta_files,
     delta_partitions,
     delta_tables,
     delta_validations,
@@ -62,19 +64,22 @@ def _to_version_3(connection: Connection) -> None:
 
 
 def _to_version_4(connection: Connection) -> None:
-    _add(connection, delta_partitions.c.named_values)
+    files, commits = delta_files.c, delta_commits.c
+    new = (delta_tables.c.commit_digest, files.own_add, files.own_remove, commits.own_actions)
+    for column in (*new, delta_partitions.c.named_values):
+        _add_column(connection, column)
     for entry in registry.entries(connection):
         newest = Snapshot(connection, entry, entry.version)
         partitions.name_values(connection, entry.table_id, newest.metadata(), newest.protocol())
     create_views(connection)
 
 
-def _add(connection: Connection, column: Column[Any]) -> None:
-    """Adds a column to its table, unless an upgrade that was interrupted has added it."""
-    name = column.table.name
-    if column.name not in {each["name"] for each in inspect(connection).get_columns(name)}:
+def _add_column(connection: Connection, column: Column[Any]) -> None:
+    """Adds a column without a default, unless an interrupted upgrade has added it already."""
+    table = column.table.name
+    if column.name not in {there["name"] for there in inspect(connection).get_columns(table)}:
         kind = column.type.compile(connection.dialect)
-        connection.execute(text(f"ALTER TABLE {name} ADD COLUMN {column.name} {kind}"))
+        connection.execute(text(f"ALTER TABLE {table} ADD COLUMN {column.name} {kind}"))
 
 
 STEPS: dict[int, Callable[[Connection], None]] = {1: _keep_validations, 2: _to_version_3, 3: _to_version_4}

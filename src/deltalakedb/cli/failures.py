@@ -61,4 +61,5 @@ def _of_system(error: OSError) -> Failure:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    """Returns a text without its line breaks; blanks within a line may be a name's."""
+    return " ".join(filter(None, map(str.strip, text.splitlines())))

@@ -24,6 +24,10 @@ READ_BYTES = 1 << 20
 adds was read in 3.0 s and 160 MB, in 3.6 s and 229 MB with chunks of 8 MB."""
 
 
+Location = str | os.PathLike[str]
+"""Where a table is, as users give it: a path as text or as an object, or a URI."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A file directly below a listed folder: its name there, size in bytes, time in milliseconds since the epoch."""
@@ -198,7 +202,7 @@ def _local_errors(path: str) -> Iterator[None]:
         raise StorageError(f"Can't read {path}: {error.strerror or error}", hint, transient=passing) from error
 
 
-def open_store(location: str | os.PathLike[str], storage_options: Mapping[str, str] | None = None) -> Store:
+def open_store(location: Location, storage_options: Mapping[str, str] | None = None) -> Store:
     """Returns the store of a location given by a user: a path or a URI.
 
     Args:
@@ -208,7 +212,7 @@ def open_store(location: str | os.PathLike[str], storage_options: Mapping[str, s
     Raises:
         ArgumentError: the URI's scheme is not supported, or an option is wrong.
     """
-    text = os.fspath(location)
+    text = location_text(location)
     if not text:
         raise ArgumentError("The location is empty.", "Give the folder that holds _delta_log.")
     if not is_uri(text):
@@ -228,9 +232,18 @@ def open_store(location: str | os.PathLike[str], storage_options: Mapping[str, s
     return ObjectStore(uri.parse(text), storage_options or {})
 
 
-def is_uri(location: str) -> bool:
+def location_text(location: Location) -> str:
+    """Returns a location as text; raises TypeError for what is neither a text nor a path object."""
+    text = os.fspath(location) if isinstance(location, os.PathLike) else location
+    if not isinstance(text, str):
+        raise TypeError(f"a location is a text or a path object, not {type(text).__name__}")
+    return text
+
+
+def is_uri(location: Location) -> bool:
     """Tells a URI from a path."""
-    return "://" in location or location.startswith("file:/")
+    text = location_text(location)
+    return "://" in text or text.startswith("file:/")
 
 
 def _local_path(uri: str) -> str:

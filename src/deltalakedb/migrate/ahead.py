@@ -10,7 +10,7 @@ from typing import Self
 
 from ..errors import DeltaLakeDBError
 from ..log.reader import Log, open_log
-from ..log.store import is_uri, open_store
+from ..log.store import Location, is_uri, open_store
 from . import processes
 from .feed import Batch, Source, feed
 
@@ -22,7 +22,7 @@ class Ahead:
     connects and claims the table.
     """
 
-    def __init__(self, location: str | None, storage_options: Mapping[str, str] | None = None) -> None:
+    def __init__(self, location: Location | None, storage_options: Mapping[str, str] | None = None) -> None:
         """Lists a log on a disk, and guesses by its files whether there will be enough to read.
 
         `log` is what was listed; None without a location, and where listing costs requests, or fails: that is said when
@@ -59,7 +59,7 @@ class Ahead:
             processes.end(process)
 
 
-def _listed(location: str, storage_options: Mapping[str, str] | None) -> Log | None:
+def _listed(location: Location, storage_options: Mapping[str, str] | None) -> Log | None:
     try:
         return open_log(open_store(location, storage_options))
     except DeltaLakeDBError:

@@ -16,7 +16,7 @@ from ..errors import TableExistsError
 from ..log.path import LogFile
 from ..log.reader import check_opening, open_log, plan
 from ..log.segment import LogSegment
-from ..log.store import open_store
+from ..log.store import Location, open_store
 from ..replay.backward import BackwardReplay
 from ..rows import FileLifetime, MetadataRow, ProtocolRow, Rows
 from .feed import Read
@@ -64,7 +64,7 @@ class Assessment:
 
 def assess(
     database: Database,
-    location: str,
+    location: Location,
     table_id: str | None = None,
     *,
     listener: Listener | None = None,

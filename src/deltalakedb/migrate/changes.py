@@ -68,14 +68,14 @@ class Change:
             self._active_files += sign * len(sizes)
             self._active_bytes += sign * sum(sizes)
 
-    def commit(self, log: Log, commit: LogFile) -> tuple[CommitState, ForwardReplay]:
-        """Applies a commit.
+    def commit(self, log: Log, commit: LogFile, *, at_floor: bool = False) -> tuple[CommitState, ForwardReplay]:
+        """Applies a commit; `at_floor` as for `CommitSource`.
 
         Raises:
             CorruptLogError, UnsupportedTableError, StorageError: it can't be read, or not be understood.
         """
         pieces = _pieces(log, commit)
-        state = CommitState(CommitSource(commit.version, commit.name, commit.modified_ms, ()))
+        state = CommitState(CommitSource(commit.version, commit.name, commit.modified_ms, (), at_floor))
         replay = ForwardReplay(state, self.find_live)
         try:
             for piece in pieces():

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..errors import LocationNotFoundError, LogError, NotADeltaTableError, StorageError
 from ..log.path import LOG_FOLDER
 from ..log.reader import Log, find_log, plan
-from ..log.store import Store, open_store
+from ..log.store import Location, Store, open_store
 from .importer import default_table_id
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ class FoundTable:
 
 
 def discover(
-    path: str, *, recursive: bool = False, storage_options: Mapping[str, str] | None = None
+    path: Location, *, recursive: bool = False, storage_options: Mapping[str, str] | None = None
 ) -> Iterator[FoundTable]:
     """Yields the Delta tables at `path` and directly below it, or with `recursive` anywhere below it, by location.
 

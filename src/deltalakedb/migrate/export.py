@@ -62,8 +62,9 @@ def export_table(
     """Writes a log with everything that SQL has of a table up to a version, by default its newest.
 
     Every commit is there with all its actions, and a checkpoint of the version. Where SQL's history begins with a
-    checkpoint, so does the log: the commit of that version then holds only what is certainly its own. So it is where
-    the history goes on behind a gap; what SQL has before the gap is written, too.
+    checkpoint, so does the log; the commit of that version is written, too, where the log still had it at the import.
+    So it is where the history goes on behind a gap; what SQL has before the gap is written as well.
+    Lists of features for which a protocol is too old are left out: no reader opens a log that has them.
     Each commit's file has the time that the original's had, by which engines travel in time.
 
     Memory doesn't grow with the table. The destination appears at the end, whole; nothing else is touched.

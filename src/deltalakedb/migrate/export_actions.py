@@ -118,10 +118,31 @@ def actions_of(rows: CommitRows, paths: Paths | None = None) -> Iterator[Action]
 
 
 def floor_actions_of(rows: CommitRows, paths: Paths | None = None) -> Iterator[Action]:
-    """Yields what is certainly of the commit itself where the log begins with a checkpoint of the same version.
+    """Yields the actions of a commit where the log begins with a checkpoint of the same version.
 
-    Which of the checkpoint's files and other actions its own commit has said before can't be told any more.
+    What the checkpoint alone has is left out. Catalogs of schema version 3 could not tell it from what the commit says:
+    there it is only what is certainly of the commit itself.
     """
+    if rows.commit.own_actions is None:
+        yield from _certain_actions_of(rows, paths)
+    else:
+        yield from actions_of(_without_checkpoint(rows, rows.commit.own_actions), paths)
+
+
+def _without_checkpoint(rows: CommitRows, own_actions: str) -> CommitRows:
+    own: dict[str, Any] = msgspec.json.decode(own_actions)
+    apps, domains = (frozenset(own.get(name, ())) for name in ("txn", "domainMetadata"))
+    return rows._replace(
+        protocols=(row for row in rows.protocols if "protocol" in own),
+        metadata=(row for row in rows.metadata if "metaData" in own),
+        transactions=(row for row in rows.transactions if row.app_id in apps),
+        domain_metadata=(row for row in rows.domain_metadata if row.domain in domains),
+        removes=(file for file in rows.removes if file.own_remove),
+        adds=(file for file in rows.adds if file.own_add),
+    )
+
+
+def _certain_actions_of(rows: CommitRows, paths: Paths | None) -> Iterator[Action]:
     for used_up in (rows.protocols, rows.metadata, rows.transactions, rows.domain_metadata, rows.removes, rows.adds):
         for _ in used_up:
             pass
@@ -141,7 +162,28 @@ def to_line(action: Action) -> bytes:
 def named_action(row: NamedRow) -> Action:
     """Returns the action of a row that isn't about the table's files."""
     name, columns = _NAMED[type(row)]
-    return {name: _body(row, columns)}
+    return openable({name: _body(row, columns)})
+
+
+_FEATURES_FROM = (("readerFeatures", "minReaderVersion", 3), ("writerFeatures", "minWriterVersion", 7))
+
+
+def openable(action: Action) -> Action:
+    """Returns an action without lists of features for which its protocol is too old, where it is one.
+
+    Some logs have them, mostly empty (PROTOCOL.md, "Protocol Evolution", forbids it), and readers refuse to open such a
+    log, unless they find a checkpoint whose writer has left them out.
+    """
+    body = action.get("protocol")
+    if body is None:
+        return action
+    fields = body if isinstance(body, dict) else _fields_of(body)
+    old = {features for features, version, first in _FEATURES_FROM if _number(fields.get(version)) < first}
+    return {"protocol": {name: value for name, value in fields.items() if name not in old}} if old else action
+
+
+def _number(value: Any) -> float:
+    return msgspec.json.decode(value, type=float) if isinstance(value, Raw) else value
 
 
 def changes_of(rows: Iterable[CdcFileRow], paths: Paths | None) -> Iterator[Action]:
@@ -187,7 +229,7 @@ def _others(row: CommitRow) -> tuple[list[Action], list[Action]]:
     """What a commit has beside the actions that we model: those that it has twice, and those that we don't know."""
     known = {name for name, _ in _NAMED.values()} | {"commitInfo"}
     others = [] if row.other_actions is None else _actions_of(row.other_actions)
-    return [a for a in others if a.keys() & known], [a for a in others if not a.keys() & known]
+    return [openable(a) for a in others if a.keys() & known], [a for a in others if not a.keys() & known]
 
 
 def _body(row: Any, columns: dict[str, str]) -> Action:

@@ -266,7 +266,7 @@ def row_digest(row: FileLifetime, salt: bytes) -> bytes:
     """Returns the `life_digest` of a row, in two thirds of the time that it takes by way of its facts."""
     # fmt: off
     (path, added, ended, size, modified, data_change, records, row_id, row_version, clustering, _, values, stats,
-     vector, vector_id, tags, extra, removal, _, _) = row
+     vector, vector_id, tags, extra, removal, _, _, _, _) = row
     told = (
         path, added, size, modified, None if data_change is None else bool(data_change), records, row_id, row_version,
         clustering, _partition(values), None if vector is None else parsed_json(vector), vector_id,

@@ -27,7 +27,7 @@ from ..catalog.trail import WorkTrail
 from ..errors import ArgumentError, DeltaLakeDBError, LogError
 from ..log.reader import Log, check_opening, open_log, plan
 from ..log.segment import LogSegment
-from ..log.store import Store, is_uri, open_store
+from ..log.store import Location, Store, is_uri, location_text, open_store
 from ..steps import step
 from .ahead import Ahead
 from .claimed import claimed
@@ -82,9 +82,9 @@ class ImportReport:
     gaps: tuple[Gap, ...] = ()
 
 
-def default_table_id(location: str) -> str:
+def default_table_id(location: Location) -> str:
     """Returns the table id that a location has unless the user gives another: its last part."""
-    last = location.rstrip("/").rpartition("/")[2] or "root"
+    last = location_text(location).rstrip("/").rpartition("/")[2] or "root"
     return unquote(last).partition("@")[0] or "root" if is_uri(location) else last
 
 
@@ -112,7 +112,7 @@ def _check_text(text: str) -> None:
 
 def import_table(
     database: Database,
-    location: str,
+    location: Location,
     table_id: str | None = None,
     *,
     batch_size: int | None = None,

@@ -44,7 +44,7 @@ def rebase(
     assert segment.checkpoint is not None
     version, change = segment.first_version, Change(connection, database.dialect, entry.table_id)
     own = [commit for commit in segment.commits[:1] if commit.version == version]
-    own_state, own_replay = change.commit(log, own[0]) if own else (None, None)
+    own_state, own_replay = change.commit(log, own[0], at_floor=True) if own else (None, None)
     state = CheckpointState(version, own_state)
     replay = RebaseReplay(
         version, own_replay, change.find_live, lambda hashes: find_removed(connection, entry.table_id, hashes)

@@ -26,7 +26,9 @@ def replayed(
     checkpoint = segment.checkpoint.files if segment.checkpoint is not None else ()
     expect(log, (*reversed(segment.commits), *checkpoint))
     for commit in reversed(segment.commits):
-        source = CommitSource(commit.version, commit.name, commit.modified_ms, _checked(read_commit(log, commit)))
+        at_floor = segment.checkpoint is not None and commit.version == segment.first_version
+        pieces = _checked(read_commit(log, commit))
+        source = CommitSource(commit.version, commit.name, commit.modified_ms, pieces, at_floor)
         yield from replay.commit(source)
         if each is not None:
             each(commit)

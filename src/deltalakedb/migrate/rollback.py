@@ -18,7 +18,7 @@ from ..catalog.gaps import versions_before
 from ..catalog.registry import TableEntry, TableStatus
 from ..catalog.schema import ROW_TABLES, delta_files, delta_tables, migration_status
 from ..catalog.trail import Trail
-from ..errors import DeltaLakeDBError, LogError, RollbackUnsafeError
+from ..errors import DeltaLakeDBError, LogError, RollbackUnsafeError, command_line
 from ..log.reader import Log, check_opening, open_log, plan
 from ..log.segment import LogSegment
 from ..log.store import open_store
@@ -128,7 +128,7 @@ def _verified(database: Database, table_id: str, options: Mapping[str, str]) -> 
         why = "; ".join(f"{one.name}: {one.detail}" for one in check.checks if not one.ok)
         raise RollbackUnsafeError(
             f"{table_id!r} can't be rolled back safely: {why}",
-            f"`deltalakedb verify-rollback {table_id}` tells more, and lists the statements by hand.",
+            f"`{command_line('verify-rollback', table_id)}` tells more, and lists the statements by hand.",
             check=check,
         )
     return location, opened

@@ -17,7 +17,7 @@ from ..catalog.registry import TableEntry
 from ..catalog.schema import migration_status
 from ..catalog.snapshot import snapshot
 from ..catalog.trail import WorkTrail
-from ..errors import CorruptLogError, LogChangedError
+from ..errors import CorruptLogError, LogChangedError, command_line
 from ..log.actions import Add, CommitInfo, deletion_vector_id, key_of
 from ..log.path import LogFile, LogFileKind
 from ..log.reader import (
@@ -134,8 +134,8 @@ def _check_table(log: Log, segment: LogSegment, connection: Connection, entry: T
 
 def _anew(entry: TableEntry) -> str:
     return (
-        f"Import it under another --table-id; `deltalakedb verify-rollback {entry.table_id}` lists the statements that "
-        "delete what the catalog has."
+        f"Import it under another --table-id; `{command_line('verify-rollback', entry.table_id)}` lists the statements "
+        "that delete what the catalog has."
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
@@ -19,10 +20,17 @@ from ..catalog.gaps import versions_before, whole_from
 from ..catalog.registry import TableEntry
 from ..catalog.snapshot import Snapshot, snapshot
 from ..catalog.trail import Trail
-from ..errors import ArgumentError, DeltaLakeDBError, LogChangedError, LogError, TableNotFoundError
+from ..errors import (
+    ArgumentError,
+    DeltaLakeDBError,
+    LogChangedError,
+    LogError,
+    TableNotFoundError,
+    command_line,
+)
 from ..log.reader import Log, open_log, plan
 from ..log.segment import LogSegment
-from ..log.store import open_store
+from ..log.store import Location, location_text, open_store
 from .against_checksums import compare_with_checksum, read_checksum
 from .against_delta_rs import (
     UNSEEN,
@@ -74,7 +82,7 @@ class ValidationReport:
 
 def validate(
     database: Database,
-    location: str,
+    location: Location,
     table_id: str | None = None,
     *,
     all_versions: bool = False,
@@ -105,7 +113,7 @@ def validate(
 
 def validate_and_keep(
     database: Database,
-    location: str,
+    location: Location,
     table_id: str | None = None,
     *,
     all_versions: bool = False,
@@ -117,7 +125,7 @@ def validate_and_keep(
     Returns the report, and whether it was kept. It stands without that: a role that may only read validates as well as
     any other.
     """
-    asked = {"location": location, "all_versions": all_versions or None}
+    asked = {"location": location_text(location), "all_versions": all_versions or None}
     trail = Trail(database, "validate", table_id or default_table_id(location), asked)
     with trail.failures_noted():
         report = validate(
@@ -162,7 +170,7 @@ def entry_at(connection: Connection, location: str, table_id: str | None) -> Tab
         others = [entry.table_id for entry in registry.entries(connection) if _same_place(entry.location, location)]
         if table_id is None and others:
             raise TableNotFoundError(
-                error.message, f"{location} is in the catalog as --table-id {others[0]}"
+                error.message, f"{location} is in the catalog as --table-id {shlex.quote(others[0])}"
             ) from error
         raise
     if not _same_place(entry.location, location):
@@ -228,7 +236,7 @@ class _Validation:
                 raise
             raise LogChangedError(
                 f"The log at {self._log.location} begins with version {begins} now, the catalog has {entry.version}",
-                f"deltalakedb sync {entry.table_id}",
+                command_line("sync", entry.table_id),
             ) from error
         findings.compare(segment.version, "version", None, segment.version, entry.version)
         whole = whole_from(entry)

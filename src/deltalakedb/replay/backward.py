@@ -60,16 +60,16 @@ class BackwardReplay:
         try:
             for piece in source.pieces:
                 rows = state.take(piece)
-                rows.files = self._begin(AddColumns.of(piece.adds), source.version, state)
+                rows.files = self._begin(AddColumns.of(piece.adds), state)
                 adds += len(rows.files)
                 removes += [self._spooled(remove, source.version) for remove in piece.removes]
                 yield rows
         except msgspec.MsgspecError as error:
             raise CorruptLogError(f"{source.name}: {error}") from error
         rows = state.finish()
+        self._floor_commit, self._floor_adds = state, adds
         rows.files = Files(self._end(removes, source.version))
         self.violations[:0] = state.violations  # in the order of the log
-        self._floor_commit, self._floor_adds = state, adds
         yield rows
 
     def checkpoint(self, version: int, pieces: Iterable[Actions]) -> Iterator[Rows]:
@@ -98,7 +98,7 @@ class BackwardReplay:
         """Yields the tombstones of files whose add is not in the log any more, or never was."""
         rows = Rows()
         for version, remove in self._ends.waiting():
-            rows.files.append(tombstone(remove, version))
+            rows.files.append(self._tombstone(remove, version))
             if len(rows.files) >= 10_000:
                 yield rows
                 rows = Rows()
@@ -108,10 +108,10 @@ class BackwardReplay:
         check_partition(remove)  # now, when it is known which file says it; the row is made later
         return self._ends.spool(remove, version)
 
-    def _begin(self, adds: AddColumns, version: int, state: CommitState) -> Files:
-        keys = adds.keys()
+    def _begin(self, adds: AddColumns, state: CommitState) -> Files:
+        keys, version = adds.keys(), state.version
         ends = self._ends.begin(keys, version)
-        files = lifetimes(adds, keys, version)
+        files = lifetimes(adds, keys, version, state.own)
         if not ends:
             return files
         twice = {at for at, of_file in ends.items() if of_file.version == version}
@@ -139,13 +139,18 @@ class BackwardReplay:
         self.violations.append(f"version {version}: its commit removes {add.path}, its checkpoint has it")
         return file
 
+    def _tombstone(self, remove: Remove, version: int) -> FileLifetime:
+        """Returns the row of a commit's remove that removed nothing, or what is older than the floor."""
+        floor = self._floor_commit
+        return tombstone(remove, version, floor.own if floor is not None and version == floor.version else None)
+
     def _end(self, removes: list[tuple[bytes, int]], version: int) -> Iterator[FileLifetime]:
         """Yields tombstones for later removes of the same files, which turn out to have removed nothing."""
         self._added_and_removed.clear()
         for key, place in reversed(removes):
             later = self._ends.get(key)
             if later is not None and later.remove is not None:
-                yield tombstone(later.remove, later.version)
+                yield self._tombstone(later.remove, later.version)
             elif later is not None and later.version == version:
                 path = self._ends.at(place).remove.path  # type: ignore[union-attr]
                 self.violations.append(f"version {version} adds and removes {path}; taken as added")

@@ -83,8 +83,10 @@ def _partition(partition_values: bytes) -> tuple[str, int | None]:
 _NO_PARTITION = (b"", b"null", b"{}")
 
 
-def lifetimes(adds: AddColumns, keys: Sequence[bytes], version: int) -> Files:
+def lifetimes(adds: AddColumns, keys: Sequence[bytes], version: int, own: bool | None = None) -> Files:
     """Returns the rows of files added at `version`, which nothing ends; raises msgspec.MsgspecError as `_partition`.
+
+    `own` is their `own_add`.
 
     Column by column, and the lists of the adds become those of the rows: importing a million files spends a good part
     of its time here.
@@ -113,6 +115,8 @@ def lifetimes(adds: AddColumns, keys: Sequence[bytes], version: int) -> Files:
         [None] * count,
         key_hashes(keys),
         [key for _, key in partitions],
+        [own] * count,
+        [None] * count,
     )
 
 
@@ -130,9 +134,9 @@ def _numbers_of_records(stats: list[str | None]) -> list[int | None]:
         return [num_records(each) for each in stats]
 
 
-def lifetime(add: Add, key: bytes, version: int) -> FileLifetime:
+def lifetime(add: Add, key: bytes, version: int, own: bool | None = None) -> FileLifetime:
     """Returns the row of a file added at `version`, which nothing ends."""
-    return lifetimes(AddColumns.of((add,)), (key,), version)[0]
+    return lifetimes(AddColumns.of((add,)), (key,), version, own)[0]
 
 
 def end(files: Files, ends: Mapping[int, End]) -> None:
@@ -152,16 +156,17 @@ def ended(file: FileLifetime, end: End) -> FileLifetime:
     return removed(file, end.version, end.remove)
 
 
-def removed(file: FileLifetime, version: int, remove: Remove) -> FileLifetime:
-    """Returns a file's row as `remove` leaves it."""
+def removed(file: FileLifetime, version: int, remove: Remove, own: bool | None = None) -> FileLifetime:
+    """Returns a file's row as `remove` leaves it; `own` is its `own_remove`."""
     return file._replace(
         removed_version=version,
         deletion_timestamp=remove.deletion_timestamp,
         removal=_removal(remove, partial(getattr, file)),
+        own_remove=own,
     )
 
 
-def tombstone(remove: Remove, version: int) -> FileLifetime:
+def tombstone(remove: Remove, version: int, own: bool | None = None) -> FileLifetime:
     """Returns the row of a remove, at `version` or before, whose file the log doesn't add."""
     dv_id = deletion_vector_id(remove.deletion_vector)
     partition_values, partition = _partition(bytes(remove.partition_values))
@@ -187,7 +192,7 @@ def tombstone(remove: Remove, version: int) -> FileLifetime:
         key_hash(file_key(remove.path, dv_id)),
         partition,
     )
-    return removed(file, version, remove)
+    return removed(file, version, remove, own)
 
 
 _SHARED_JSON = (("partitionValues", "partition_values"), ("tags", "tags"), ("deletionVector", "deletion_vector"))

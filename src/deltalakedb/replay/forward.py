@@ -62,9 +62,9 @@ class ForwardReplay:
             for remove, dv_id in keyed:
                 file = live.pop((remove.path, dv_id), None)
                 if file is None:
-                    step.added.append(tombstone(remove, version))
+                    step.added.append(tombstone(remove, version, self._state.own))
                 else:
-                    step.ended.append(removed(file, version, remove))
+                    step.ended.append(removed(file, version, remove, self._state.own))
             yield step
 
     def add(self, adds: Iterable[Add]) -> Iterator[Step]:
@@ -81,7 +81,7 @@ class ForwardReplay:
                     self._state.violations.append(f"version {version} adds and removes {add.path}; taken as added")
                 self._added.add(key)
                 hashes.add(key_hash(key))
-                step.added.append(lifetime(add, key, version))
+                step.added.append(lifetime(add, key, version, self._state.own))
             live = self._find_live(hashes)
             again = (live.get((file.path, file.deletion_vector_id)) for file in step.added)
             step.ended = [file._replace(removed_version=version) for file in again if file is not None]

@@ -31,12 +31,16 @@ _encode = msgspec.json.encode
 
 
 class CommitSource(NamedTuple):
-    """A commit to replay: the time of its file is in milliseconds since the epoch."""
+    """A commit to replay: the time of its file is in milliseconds since the epoch.
+
+    `at_floor` says that a checkpoint of the same version comes with it, with which the history begins.
+    """
 
     version: int
     name: str
     file_timestamp: int
     pieces: Iterable[Actions]
+    at_floor: bool = False
 
 
 @dataclass(slots=True)
@@ -56,6 +60,11 @@ class CommitState:
     def version(self) -> int:
         """The commit's version."""
         return self.source.version
+
+    @property
+    def own(self) -> bool | None:
+        """What its files have as `own_add` and `own_remove`."""
+        return True if self.source.at_floor else None
 
     def take(self, piece: Actions) -> Rows:
         """Notes the actions of a piece; returns rows with its files of changes, which may be many."""
@@ -249,7 +258,15 @@ def _commit_row(state: CommitState) -> CommitRow:
         is_blind_append=info["isBlindAppend"] if isinstance(info.get("isBlindAppend"), bool) else None,
         commit_info=text,
         other_actions=others_json(state.others),
+        own_actions=_own_actions(state) if state.source.at_floor else None,
     )
+
+
+def _own_actions(state: CommitState) -> str:
+    """Which rows beside those of files a commit has made: a checkpoint adds more of its version."""
+    once = (("metaData", state.metadata), ("protocol", state.protocol))
+    names = (("txn", list(state.transactions)), ("domainMetadata", list(state.domains)))
+    return _encode({**{name: True for name, action in once if action}, **{k: v for k, v in names if v}}).decode()
 
 
 def _info_fields(text: str | None) -> dict[str, Any]:
@@ -258,7 +275,7 @@ def _info_fields(text: str | None) -> dict[str, Any]:
         return {}
     try:
         return _FIELDS.decode(text)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return {}
 
 

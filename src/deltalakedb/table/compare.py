@@ -14,8 +14,8 @@ from typing import Any
 from ..catalog.database import Database
 from ..catalog.gaps import whole_from
 from ..columns import Column
-from ..errors import ArgumentError, LogChangedError, UnsupportedTableError
-from ..log.store import Store, open_store
+from ..errors import ArgumentError, LogChangedError, UnsupportedTableError, command_line
+from ..log.store import Location, Store, open_store
 from ..migrate.against_delta_rs import open_version, reader_name
 from ..migrate.validate import entry_at
 from ..rows import FileLifetime
@@ -57,7 +57,7 @@ class PerformanceReport:
 
 def compare_performance(
     database: Database,
-    location: str,
+    location: Location,
     table_id: str | None = None,
     *,
     repeat: int = 5,
@@ -129,7 +129,7 @@ class _Measurement:
         if self.question.has_one_answer and self.answer != told:
             raise LogChangedError(
                 f"{self.question.name}: the log says {told}, SQL says {self.answer}",
-                f"`deltalakedb validate` says what differs; `deltalakedb sync {table_id}` takes in what is new.",
+                f"`deltalakedb validate` says what differs; `{command_line('sync', table_id)}` takes in what is new.",
             )
 
     def _from_sql(self, database: Database, table_id: str) -> int:

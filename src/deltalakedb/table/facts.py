@@ -1,15 +1,14 @@
-"""What a version says of the table itself: metadata, protocol, history, transactions."""
+"""What a version says of the table itself: metadata, protocol, transactions."""
 
 from __future__ import annotations
 
-import json
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from ..catalog.registry import now
 from ..catalog.snapshot import Snapshot
 from ..log.interval import interval_ms
-from ..rows import CommitRow, TransactionRow
+from ..rows import TransactionRow
 from .opened import Opened
 
 if TYPE_CHECKING:
@@ -42,13 +41,6 @@ def protocol(opened: Opened) -> ProtocolVersions:
         opened.writer_features or None,
         opened.reader_features or None,
     )
-
-
-def commit(row: CommitRow) -> dict[str, Any]:
-    """Returns what the writer noted of a commit, without what it left empty, and the version."""
-    info = json.loads(row.commit_info or "{}")
-    noted = info if isinstance(info, dict) else {}  # it is the writer's own, and may be anything
-    return {**{name: value for name, value in noted.items() if value is not None}, "version": row.version}
 
 
 def transaction_version(opened: Opened, snapshot: Snapshot, app_id: str) -> int | None:

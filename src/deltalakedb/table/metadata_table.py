@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from sqlalchemy import and_
 
+from ..catalog import provenance
 from ..catalog.database import Database
 from ..catalog.snapshot import Snapshot, with_deletion_vector
 from ..errors import ArgumentError
@@ -169,13 +170,14 @@ class MetadataTable(ReadOnly):
         return facts.protocol(self._opened)
 
     def history(self, limit: int | None = None) -> list[dict[str, Any]]:
-        """Returns what writers noted of each commit, and its version, the newest first; `limit` is their number."""
-        from . import facts
+        """Returns what writers noted of each commit, and its version, the newest first; `limit` is their number.
 
+        Commits without a commitInfo are not in it.
+        """
         if limit is not None and index(limit) < 0:
             raise OverflowError("can't convert negative int to unsigned")
         with self._opened.snapshot() as snapshot:
-            return [facts.commit(row) for row in snapshot.commits(limit, noted=True)]
+            return provenance.history(snapshot, limit)
 
     def transaction_version(self, app_id: str) -> int | None:
         """Returns how far an application has come; None where it is unknown or was last heard of too long ago."""

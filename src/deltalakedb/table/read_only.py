@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from ..errors import command_line
 from .exceptions import ReadOnlyError
 
 
@@ -24,7 +25,7 @@ class _Refused:
 
         def refuse(*_: Any, **__: Any) -> NoReturn:
             location = "…" if instance is None else repr(instance.table_uri)
-            after = "" if instance is None else f", then `deltalakedb sync {instance.table_id}`"
+            after = "" if instance is None else f", then `{command_line('sync', instance.table_id)}`"
             hint = self._hint.format(name=self._name, location=location, after=after)
             raise ReadOnlyError(self._message.format(name=self._name), hint)
 

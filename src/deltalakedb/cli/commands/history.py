@@ -26,10 +26,13 @@ from ..run import Run
 )
 @options.common
 def command(run: Run, table_id: str, limit: int | None) -> None:
-    """List the commits of a table, the newest first."""
+    """List the commits of a table, the newest first.
+
+    The document of `--output json` has what writers noted, as `DeltaTable.history()`: commits without a commitInfo are
+    not in it.
+    """
     from ...catalog import registry
     from ...catalog.snapshot import snapshot
 
     with run.database(to_read=True) as database, database.reading() as connection:
-        commits = snapshot(connection, registry.readable(connection, table_id)).commits(limit)
-    run.output.history(commits)
+        run.output.history(snapshot(connection, registry.readable(connection, table_id)), limit)

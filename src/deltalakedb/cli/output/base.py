@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from ...migrate.importer import ImportReport
     from ...migrate.rollback import RollbackCheck, RollbackReport
     from ...migrate.validate import ValidationReport
-    from ...rows import CommitRow
     from ...table.compare import PerformanceReport
     from ...table.opened import Opened
     from ..checked import CheckReport
@@ -102,8 +101,8 @@ class Output(ABC):
         """Prints what holds, and where each of it comes from; without secrets."""
 
     @abstractmethod
-    def history(self, commits: Sequence[CommitRow]) -> None:
-        """Prints commits, the newest first."""
+    def history(self, snapshot: Snapshot, limit: int | None) -> None:
+        """Prints the commits up to a version, the newest first, at most `limit`."""
 
     @abstractmethod
     def events(self, events: Sequence[Event]) -> None:

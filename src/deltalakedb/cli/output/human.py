@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime
+
+from ...web.words import NONE
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
-
-
-NONE = "–"  # noqa: RUF001 (a dash that nobody takes for a minus)
 
 
 def plural(count: int, noun: str) -> str:
@@ -43,11 +41,6 @@ def duration(seconds: float) -> str:
             upper, lower = names.split()
             return f"{whole // big} {upper} {whole % big // small} {lower}"
     return f"{whole} s"
-
-
-def moment(time: datetime | None) -> str:
-    """Returns a point in time to the second; the zone, UTC, is for a heading to say."""
-    return NONE if time is None else f"{time:%Y-%m-%d %H:%M:%S}"
 
 
 def versions(first: int | None, last: int | None) -> str:

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from ...migrate.importer import ImportReport
     from ...migrate.rollback import RollbackCheck, RollbackReport
     from ...migrate.validate import ValidationReport
-    from ...rows import CommitRow
     from ...table.compare import PerformanceReport
     from ...table.opened import Opened
     from ..checked import CheckReport
@@ -168,8 +167,10 @@ class JsonOutput(Output):
         found = {setting.name: {"value": setting.value, "source": setting.source} for setting in settings}
         _print({"file": None if path is None else str(path), "settings": found})
 
-    def history(self, commits: Sequence[CommitRow]) -> None:
-        _print([_commit(commit) for commit in commits])
+    def history(self, snapshot: Snapshot, limit: int | None) -> None:
+        from ...catalog import provenance
+
+        _print(provenance.history(snapshot, limit))
 
     def events(self, events: Sequence[Event]) -> None:
         from ...catalog.events import document
@@ -230,9 +231,3 @@ def _file(file: dict[str, Any]) -> dict[str, Any]:
     vector = file["deletion_vector"]
     noted = None if vector is None else {name: value for name, value in vector.items() if value is not None}
     return {**file, "deletion_vector": noted}
-
-
-def _commit(commit: CommitRow) -> dict[str, Any]:
-    """A commit as `DeltaTable.history()` has it: what the writer noted, and the version."""
-    noted = {"timestamp": commit.timestamp} if commit.commit_info is None else json.loads(commit.commit_info)
-    return {**noted, "version": commit.version}

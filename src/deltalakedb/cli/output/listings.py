@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import json
-import shlex
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -13,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from .human import NONE, duration, moment, plural, printable, size, versions
+from ...catalog.provenance import json_object
+from ...web.words import NONE, moment
+from .human import duration, plural, printable, size, versions
 from .layout import cell, is_terminal, line, show, table, title
 
 if TYPE_CHECKING:
@@ -111,8 +112,7 @@ def status_card(status: TableStatus) -> tuple[Text, list[tuple[str, str]]]:
     if status.error_message and status.status != "interrupted":
         facts.append(("error", status.error_message))
     if status.status in ("failed", "interrupted"):
-        resume = shlex.join(["deltalakedb", "import", status.location, "--table-id", status.table_id, "--resume"])
-        facts.append(("go on with", resume))
+        facts.append(("go on with", status.resuming))
     return title(kind, f"{status.table_id}:", f"{status.status}{_share(status)}"), facts
 
 
@@ -164,13 +164,12 @@ def history(console: Console, commits: Sequence[CommitRow]) -> None:
     """Prints a line a commit."""
     grid = table("version", "committed (UTC)", "operation", "files", "what", right=("version", "files"), fold=("what",))
     for commit in commits:
-        when = datetime.fromtimestamp(commit.timestamp / 1000, UTC)
         grid.add_row(
             cell(f"{commit.version:,}", "bold"),
-            cell(moment(when)),
+            cell(moment(commit.timestamp)),
             cell(commit.operation or NONE),
-            cell(_file_counts(_decoded(commit.operation_metrics))),
-            cell(_what(_decoded(commit.operation_parameters))),
+            cell(_file_counts(json_object(commit.operation_metrics))),
+            cell(_what(json_object(commit.operation_parameters))),
         )
     show(console, grid)
 
@@ -189,7 +188,7 @@ def events(console: Console, found: Sequence[Event]) -> None:
             cell(event.status, _STYLES.get(event.status, "")),
             cell(_moved(event)),
             cell(event.database_user or f"{event.os_user}@{event.host}"),
-            cell(event.error_message or _changed(_decoded(event.changes))),
+            cell(event.error_message or _changed(json_object(event.changes))),
         )
     show(console, grid)
 
@@ -207,11 +206,6 @@ def _changed(changes: dict[str, Any]) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in changes.items())
 
 
-def _decoded(text: str | None) -> dict[str, Any]:
-    value = None if text is None else json.loads(text)
-    return value if isinstance(value, dict) else {}
-
-
 def _file_counts(metrics: dict[str, Any]) -> str:
     added, removed = (_first(metrics, names) for names in (_ADDED, _REMOVED))
     return " ".join(text for text in (added and f"+{added}", removed and f"-{removed}") if text)
@@ -219,7 +213,7 @@ def _file_counts(metrics: dict[str, Any]) -> str:
 
 def _first(metrics: dict[str, Any], names: Sequence[str]) -> str:
     values = (str(metrics[name]) for name in names if name in metrics)
-    return next((f"{int(value):,}" for value in values if value.isdecimal() and int(value)), "")
+    return next((f"{int(value):,}" for value in values if len(value) < 20 and value.isdecimal() and int(value)), "")
 
 
 def _what(parameters: dict[str, Any]) -> str:

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from ...migrate.importer import ImportReport
     from ...migrate.rollback import RollbackCheck, RollbackReport
     from ...migrate.validate import ValidationReport
-    from ...rows import CommitRow
     from ...table.compare import PerformanceReport
     from ...table.opened import Opened
     from ..checked import CheckReport
@@ -113,8 +112,8 @@ class TextOutput(Output):
     def configured(self, path: Path | None, settings: Sequence[Setting]) -> None:  # noqa: ARG002 (in the settings)
         listings.settings(stdout(), settings)
 
-    def history(self, commits: Sequence[CommitRow]) -> None:
-        listings.history(stdout(), commits)
+    def history(self, snapshot: Snapshot, limit: int | None) -> None:
+        listings.history(stdout(), snapshot.commits(limit))
 
     def events(self, events: Sequence[Event]) -> None:
         listings.events(stdout(), events)
