@@ -342,3 +342,34 @@ def test_whoever_waited_for_another_one_to_make_the_catalog_finds_it(postgresql_
         outcome.result()
     for database in (faster, waiting):
         database.close()
+
+
+# ---- from version 3
+
+
+ADDED_BY_4 = {
+    "delta_tables": ("commit_digest",),
+    "delta_files": ("own_add", "own_remove"),
+    "delta_commits": ("own_actions",),
+}
+
+
+@pytest.mark.parametrize("begun", [0, 1, 3])
+def test_a_catalog_of_version_3_gets_what_it_lacks_also_where_an_upgrade_was_interrupted(
+    database_url: str, log: LogBuilder, begun: int
+):
+    import_into(database_url, log)
+    expected = {name: columns(database_url, name) for name in SQL_TABLES}
+    lacking = [(name, column) for name, added in ADDED_BY_4.items() for column in added][begun:]
+    execute(database_url, *(f"ALTER TABLE {name} DROP COLUMN {column}" for name, column in lacking))
+    execute(database_url, "UPDATE deltalakedb_schema SET version = 3")
+    before = dump(database_url)
+    assert "Any command that writes upgrades it" in open_both(database_url)[0].hint
+    assert open_both(database_url) == [None, None]
+    assert {name: columns(database_url, name) for name in SQL_TABLES} == expected
+    after = dump(database_url)
+    for name, rows in before.items():
+        assert [{k: v for k, v in row.items() if k in rows[0]} for row in after[name]] == rows
+    log.commit(add("d"))
+    import_into(database_url, log)
+    assert dump(database_url, "t")["delta_tables"][0]["version"] == 2

@@ -22,6 +22,8 @@ from tests.support.logs import (
     commit_info,
     metadata,
     protocol,
+    remove,
+    txn,
 )
 
 
@@ -119,3 +121,31 @@ def test_many_differences_are_counted(database: Database, tmp_path: Path, monkey
     assert not report.valid
     assert len(report.differences) == 10 < LIMIT
     assert "20 further differences are not listed" in report.notes
+
+
+OWN = [
+    ("an add that is not the commit's", "UPDATE delta_files SET own_add = TRUE WHERE path = 'stays'"),
+    ("an add that is", "UPDATE delta_files SET own_add = NULL WHERE path = 'new'"),
+    ("a remove that is not", "UPDATE delta_files SET own_remove = TRUE WHERE path = 'older'"),
+    ("a remove that is", "UPDATE delta_files SET own_remove = NULL WHERE path = 'goes'"),
+    ("other actions", 'UPDATE delta_commits SET own_actions = \'{"txn":["other"]}\' WHERE version = 2'),
+    ("something else", "UPDATE delta_commits SET own_actions = '[1]' WHERE version = 2"),
+    ("actions of a commit above", "UPDATE delta_commits SET own_actions = '{}' WHERE version = 3"),
+]
+
+
+@pytest.mark.parametrize("statement", [statement for _, statement in OWN], ids=[name for name, _ in OWN])
+def test_what_is_of_the_commit_of_the_first_version_is_compared(database: Database, tmp_path: Path, statement: str):
+    log = LogBuilder(tmp_path / "t")
+    log.commit(protocol(), metadata(), add("stays"), add("goes"), add("older"), txn("other", 1), txn("app", 1))
+    log.commit(remove("older"))
+    log.commit(remove("goes"), add("new"), txn("app", 2), metadata(name="x"), commit_info())
+    log.checkpoint()
+    log.drop([0, 1])
+    log.commit(add("late"), commit_info())
+    import_table(database, str(log.root))
+    assert validate(database, str(log.root)).valid
+    run(database, statement)
+    report = validate(database, str(log.root))
+    assert {one.kind for one in report.differences} == {"own_actions"}
+    assert {one.version for one in report.differences} <= {2, 3}

@@ -279,6 +279,31 @@ def row_digest(row: FileLifetime, salt: bytes) -> bytes:
     return life_digest(file, ended, remove_of_row(row, facts_of_row(row)), salt)
 
 
+class Actions:
+    """File actions of one commit, added up as `Sums` adds up lifetimes: how many there are, and which."""
+
+    def __init__(self, salt: bytes) -> None:
+        self._salt = salt
+        self.adds = self.removes = self.sum = 0
+
+    def add(self, key: bytes) -> None:
+        """Adds an add, by its path's digest and that of its deletion vector's id, where it has one."""
+        self.adds += 1
+        self.sum += int.from_bytes(_short(b"+" + key, self._salt), "little")
+
+    def remove(self, key: bytes) -> None:
+        """Adds a remove, by the same."""
+        self.removes += 1
+        self.sum += int.from_bytes(_short(b"-" + key, self._salt), "little")
+
+    def differ(self, other: Actions) -> bool:
+        """Tells whether another reader has found other actions."""
+        return self.sum != other.sum
+
+    def __str__(self) -> str:
+        return f"{self.adds} adds and {self.removes} removes ({self.sum & 0xFFFFFFFF:08x})"
+
+
 class Sums:
     """The digests of many lifetimes, added up in piles by the beginning of their paths' digests.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import Any
 
@@ -18,6 +18,7 @@ from .differences import Findings
 from .facts import (
     PATH_DIGEST,
     Action,
+    Actions,
     FileFacts,
     Sums,
     canonical,
@@ -45,15 +46,19 @@ _KINDS = {
 
 @dataclass(slots=True)
 class RowsRead:
-    """The rows of `delta_files`, read: sums of their lifetimes, and the piles of those that are found by wrong keys."""
+    """The rows of `delta_files`, read: sums of their lifetimes, and the piles of those that are found by wrong keys.
 
+    `own` is of the file actions that the floor's own commit has, as the rows tell it.
+    """
+
+    own: Actions
     sums: Sums = field(default_factory=Sums)
     misplaced: set[int] = field(default_factory=set)
 
 
 def read_rows(snapshot: Snapshot, scope: Scope, each: Callable[[], None]) -> RowsRead:
     """Reads every row once; `each` is called from time to time."""
-    read = RowsRead()
+    read = RowsRead(Actions(scope.salt))
     add, salt = read.sums.add, scope.salt
     keys = _Keys(snapshot)
     whole = not scope.floors_differ and scope.segment.version == snapshot.entry.version
@@ -68,10 +73,21 @@ def read_rows(snapshot: Snapshot, scope: Scope, each: Callable[[], None]) -> Row
                 continue
             path = key if row.deletion_vector_id is None else path_digest(row.path)  # the same hash
             add(path, life)
+            if row.own_add or row.own_remove:
+                _note_own(row, scope.floor, read.own)
             if not is_found:
                 read.misplaced.add(pile_of(path))
         each()
     return read
+
+
+def _note_own(row: FileLifetime, floor: int, own: Actions) -> None:
+    vector = row.deletion_vector_id
+    key = path_digest(row.path) + (b"" if vector is None else path_digest(vector))
+    if row.own_add and row.added_version == floor:
+        own.add(key)
+    if row.own_remove and row.removed_version == floor:
+        own.remove(key)
 
 
 def compare_files_with_log(
@@ -85,6 +101,16 @@ def compare_files_with_log(
     piles = reading.sums.differ(rows.sums) | rows.misplaced
     if piles:
         _compare_piles(piles, snapshot, log, scope, findings)
+    if _is_own_known(snapshot, scope) and reading.own.differ(rows.own):
+        findings.add(scope.floor, "own_actions", None, str(reading.own), str(rows.own))
+
+
+def _is_own_known(snapshot: Snapshot, scope: Scope) -> bool:
+    """Tells whether both sides know which actions the floor's own commit has: SQL since schema version 4."""
+    if scope.floors_differ or scope.segment.checkpoint is None:
+        return False
+    commits = replace(snapshot, version=scope.floor).commits(limit=1)
+    return any(commit.version == scope.floor and commit.own_actions is not None for commit in commits)
 
 
 def _compare_piles(piles: set[int], snapshot: Snapshot, log: Log, scope: Scope, findings: Findings) -> None:

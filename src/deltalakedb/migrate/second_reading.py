@@ -24,6 +24,7 @@ from .facts import (
     PATH_DIGEST,
     REMOVE_FIELDS,
     Action,
+    Actions,
     FileFacts,
     Sums,
     facts_of_add,
@@ -68,9 +69,14 @@ class Totals(NamedTuple):
 
 @dataclass(slots=True)
 class Commit:
-    """What a commit says beside its files; `others` is what the protocol doesn't know, or what is there twice."""
+    """What a commit says beside its files.
+
+    `states` are the names of its actions about the table's state, with whose they are; `others` is what the protocol
+    doesn't know, or what is there twice.
+    """
 
     info: Any = None
+    states: set[tuple[str, str | None]] = field(default_factory=set)
     others: list[Action] = field(default_factory=list)
     cdc: list[Action] = field(default_factory=list)
 
@@ -79,11 +85,12 @@ class Commit:
 class Reading:
     """A log, read. Dictionaries are keyed by version, or by a name and version.
 
-    `sums` are of file lifetimes. `unsure` are the paths and the actions of which one commit says two things, which the
-    protocol forbids: a file that is both added and removed is taken as added, of two adds the first counts, of other
-    actions the last.
+    `sums` are of file lifetimes, `own` is of the file actions of the commit at a floor that has a checkpoint. `unsure`
+    are the paths and the actions of which one commit says two things, which the protocol forbids: a file that is both
+    added and removed is taken as added, of two adds the first counts, of other actions the last.
     """
 
+    own: Actions
     sums: Sums = field(default_factory=Sums)
     unsure: set[str] = field(default_factory=set)
     commits: dict[int, Commit] = field(default_factory=dict)
@@ -130,7 +137,7 @@ def read(log: Log, scope: Scope, *, totals_at: Collection[int] = (), each: Each 
     Raises:
         CorruptLogError, StorageError: a file can't be read.
     """
-    reading = Reading()
+    reading = Reading(Actions(scope.salt))
     add, salt = reading.sums.add, scope.salt
 
     def pack(path: str, added: int | None, facts: FileFacts) -> bytes:
@@ -168,7 +175,12 @@ def read_digests(log: Log, scope: Scope, piles: Collection[int]) -> Digests:
     def keep(key: bytes, ended: int | None, file: bytes, remove: Action | None) -> None:
         found.lives[key[:PATH_DIGEST] + life_digest(file, ended, remove, scope.salt)] += 1
 
-    _run(log, _Replay(scope, Reading(), pack, keep, only=lambda path: pile_of(path) in piles), (), None)
+    _run(
+        log,
+        _Replay(scope, Reading(Actions(scope.salt)), pack, keep, only=lambda path: pile_of(path) in piles),
+        (),
+        None,
+    )
     return found
 
 
@@ -183,7 +195,7 @@ def read_files(log: Log, scope: Scope, paths: Collection[bytes]) -> list[Life]:
         path, added, facts = what
         lives.append(Life(path, added, ended, facts, remove))
 
-    _run(log, _Replay(scope, Reading(), pack, keep, only=paths.__contains__), (), None)
+    _run(log, _Replay(scope, Reading(Actions(scope.salt)), pack, keep, only=paths.__contains__), (), None)
     return lives
 
 
@@ -249,7 +261,8 @@ class _Replay:
 
     def floor_commit(self, version: int, actions: Iterable[Named]) -> None:
         """Applies the commit of the version that the log's checkpoint stands for; it comes before the checkpoint."""
-        for key, new in self._apply(version, actions).items():
+        for key, new in self._apply(version, actions, self._reading.own.remove).items():
+            self._reading.own.add(key)
             self._begin(key, new)
 
     def checkpoint(self, version: int, actions: Iterable[Named]) -> None:
@@ -278,7 +291,9 @@ class _Replay:
         if version in wanted:
             self._reading.totals[version] = Totals(len(self._live), self._size, self._vectors, self._deleted)
 
-    def _apply(self, version: int, actions: Iterable[Named]) -> dict[bytes, _New]:
+    def _apply(
+        self, version: int, actions: Iterable[Named], each_remove: Callable[[bytes], None] | None = None
+    ) -> dict[bytes, _New]:
         """Applies all but the adds, which it returns; of two adds of one file the first counts."""
         commit = self._reading.commits[version] = Commit()
         added: dict[bytes, _New] = {}
@@ -297,6 +312,8 @@ class _Replay:
                 key = self._remove(body, version)
                 if key is not None:
                     both[key] = body["path"]
+                    if each_remove is not None:
+                        each_remove(key)
             else:
                 self._note(commit, name, body, version)
         self._reading.unsure.update(both[key] for key in both.keys() & added.keys())
@@ -311,6 +328,7 @@ class _Replay:
                 commit.others.append({name: commit.info})
             commit.info = body
         elif name in _STATE:
+            commit.states.add((name, body.get("appId", body.get("domain"))))
             before = self._state(name, body, version, replace=True)
             if before is not None:
                 self._reading.unsure.add(name)

@@ -67,6 +67,13 @@ class _Comparison:
         times = (time for time in (in_commit, told, row.file_timestamp) if time is not None)
         self._findings.compare(version, "timestamp", None, next(times), row.timestamp)
         self.unknown(version, commit.others, parsed_json(row.other_actions) or [])
+        if row.own_actions is not None:
+            expected = commit.states if self._begins(version) else None
+            self._findings.compare(version, "own_actions", None, _names(expected), _names(_own_states(row)))
+
+    def _begins(self, version: int) -> bool:
+        """Tells whether the history begins with a checkpoint of a version."""
+        return version == self._scope.floor and self._scope.segment.checkpoint is not None
 
     def unknown(self, version: int, expected: list[Action], actual: list[Action]) -> None:
         """Compares actions that are kept without being understood, in any order."""
@@ -172,6 +179,21 @@ def _columns(commit: Commit, row: CommitRow) -> dict[str, tuple[Any, Any]]:
     columns["operationParameters"] = (info.get("operationParameters"), parsed_json(row.operation_parameters))
     columns["operationMetrics"] = (info.get("operationMetrics"), parsed_json(row.operation_metrics))
     return columns
+
+
+def _own_states(row: CommitRow) -> set[tuple[str, str | None]]:
+    """Returns what `own_actions` says, as `Commit.states` has it."""
+    told = parsed_json(row.own_actions)
+    named = told if isinstance(told, dict) else {"": told}
+    return {
+        (name, each if each is None else str(each))
+        for name, whose in named.items()
+        for each in (whose if isinstance(whose, list) else [None])
+    }
+
+
+def _names(states: set[tuple[str, str | None]] | None) -> list[str] | None:
+    return None if states is None else sorted(name if whose is None else f"{name} {whose}" for name, whose in states)
 
 
 def _only(value: Any, kind: type) -> Any:
