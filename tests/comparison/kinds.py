@@ -172,12 +172,25 @@ def some_value(dice: Dice, kind: Kind) -> Any:
     return dice.choice(kind.values)
 
 
+_BEGINNINGS = ["x" * 25, "x" * 31, "x" * 40, "é" * 14, "é" * 31, "日本" * 16, "😀" * 7, "😀" * 32, "\U0010ffff" * 32]
+
+
+def some_values(dice: Dice, kind: Kind, count: int) -> list[Any]:
+    """Returns several values of a type; texts may have a long beginning in common."""
+    found = [some_value(dice, kind) for _ in range(count)]
+    if kind.family == "string" and dice.random() < 0.4:
+        beginning = dice.choice(_BEGINNINGS)
+        return [beginning + text for text in found]
+    return found
+
+
 def nearby(kind: Kind, value: Any) -> list[Any]:
     """Returns a value and those next to it, at which readers cut off or round; literals are made of them."""
     near: list[Any] = []
     match kind.family:
         case "integer":
             near = [each for each in (value - 1, value + 1) if abs(each) < 2 ** (kind.arrow.bit_width - 1)]
+            near += [Decimal(value) + Decimal("0.5")]
         case "decimal":
             near = _near_decimals(kind, value)
         case "float" | "double" if math.isfinite(value):

@@ -17,7 +17,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tests.comparison.kinds import Kind
+from tests.comparison.kinds import Kind, single
 from tests.comparison.predicates import (
     And,
     Between,
@@ -107,13 +107,16 @@ def _datafusion(kind: Kind, constant: Constant) -> str:
     value = constant.value
     match kind.family:
         case "integer":
-            return _choice(constant, str(value), str(value), f"CAST('{value}' AS BIGINT)", f"{value}.0", f"{value}.5")
+            if isinstance(value, Decimal):
+                return str(value)
+            return _choice(constant, str(value), str(value), f"CAST('{value}' AS BIGINT)", f"{value}.0")
         case "decimal":
             digits = f"{value:f}"
             cast = f"CAST('{digits}' AS DECIMAL({kind.arrow.precision},{kind.arrow.scale}))"
             return _choice(constant, digits, f"'{digits}'", cast)
         case "float" | "double":
-            return _choice(constant, f"CAST('{value!r}' AS DOUBLE)", _bare(value), f"CAST('{value!r}' AS FLOAT)")
+            narrow = "FLOAT" if _is_single(value) else "DOUBLE"
+            return _choice(constant, f"CAST('{value!r}' AS DOUBLE)", _bare(value), f"CAST('{value!r}' AS {narrow})")
         case "boolean":
             return str(value).upper()
         case "binary":
@@ -125,6 +128,11 @@ def _datafusion(kind: Kind, constant: Constant) -> str:
         case "timestamp_ntz":
             return _choice(constant, f"TIMESTAMP '{value}'", f"'{value}'", f"'{value.isoformat()}'")
     return quoted(value)
+
+
+def _is_single(value: float) -> bool:
+    """Whether a number has 32 bits, so that it means the same as one of 64."""
+    return abs(value) < 1e38 and single(value) == value
 
 
 def _bare(value: float) -> str:
@@ -143,12 +151,14 @@ def _duckdb(kind: Kind, constant: Constant) -> str:
     value = constant.value
     match kind.family:
         case "integer":
-            return _choice(constant, str(value), f"{value}::BIGINT", f"{value}.5")
+            return str(value) if isinstance(value, Decimal) else _choice(constant, str(value), f"{value}::BIGINT")
         case "decimal":
             digits = f"{value:f}"
             return _choice(constant, digits, f"'{digits}'::DECIMAL({kind.arrow.precision},{kind.arrow.scale})")
         case "float" | "double":
-            return _choice(constant, f"'{value!r}'::DOUBLE", f"'{value!r}'::FLOAT")
+            return _choice(
+                constant, f"'{value!r}'::DOUBLE", f"'{value!r}'::{'FLOAT' if _is_single(value) else 'DOUBLE'}"
+            )
         case "boolean":
             return str(value).upper()
         case "binary":
@@ -224,7 +234,20 @@ def encoded_tuples(predicate: Predicate) -> list[Any] | None:
 
 def _is_plain(leaf: Leaf) -> bool:
     """Whether it is known what text stands for a leaf's values: bytes are escaped in several ways."""
-    return leaf.column.kind is None or leaf.column.kind.family != "binary"
+    family = None if leaf.column.kind is None else leaf.column.kind.family
+    values = [each.value for each in _constants(leaf)]
+    return family != "binary" and not (family == "integer" and any(isinstance(each, Decimal) for each in values))
+
+
+def _constants(leaf: Leaf) -> tuple[Constant, ...]:
+    match leaf:
+        case Compare(_, _, constant):
+            return (constant,)
+        case In(_, constants):
+            return constants
+        case Between(_, low, high):
+            return low, high
+    return ()
 
 
 def _tuples(predicate: Predicate, written: Callable[[Kind, Any], Any]) -> list[Any] | None:

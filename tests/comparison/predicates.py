@@ -231,14 +231,15 @@ class Asker:
         if chance < 0.65:
             return Compare(column, self.dice.choice(OPERATORS), self._constant(column))
         if chance < 0.85:
-            return In(column, tuple(self._constant(column) for _ in range(self.dice.randint(1, 4))))
+            return In(column, tuple(self._constant(column, own_type=True) for _ in range(self.dice.randint(1, 4))))
         return Between(column, self._constant(column), self._constant(column))
 
-    def _constant(self, column: Column) -> Constant:
+    def _constant(self, column: Column, *, own_type: bool = False) -> Constant:
         assert column.kind is not None
         known = [value for value in self.pools[column] if self._allowed(value)]
         value = self.dice.choice(known) if known and self.dice.random() < 0.9 else self._any_value(column.kind)
         near = [each for each in nearby(column.kind, value) if self._allowed(each)] if not is_nan(value) else [value]
+        near = [each for each in near if type(each) is type(value) or not own_type]
         return Constant(self.dice.choice([value, *near]), self.dice.randrange(12))
 
     def _any_value(self, kind: Kind) -> Any:

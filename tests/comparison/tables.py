@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.comparison import partitions, schemas, statistics, vectors
-from tests.comparison.kinds import Dice, is_nan, some_value, widened
+from tests.comparison.kinds import Dice, is_nan, some_values, widened
 from tests.comparison.schemas import Designer, Field, Mapping, Primitive, Struct, fields_at
 from tests.support import logs
 from tests.support.logs import LogBuilder
@@ -326,7 +326,7 @@ class _Filler:
         if (path, epoch) not in self._pools:
             kind = _type_at(self.table.fields, path).at(epoch)
             before = self.pool(path, epoch - 1) if epoch else []
-            fresh = [some_value(self.dice, kind) for _ in range(self.dice.randint(2, 5))]
+            fresh = some_values(self.dice, kind, self.dice.randint(2, 5))
             self._pools[path, epoch] = [*(widened(value, kind) for value in before), *fresh]
         return self._pools[path, epoch]
 

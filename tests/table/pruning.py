@@ -51,7 +51,7 @@ def schema_of(
 class File:
     """A file: its rows that are not deleted, its statistics as in the log, and its partition values."""
 
-    rows: list[dict[str, Any]]
+    rows: list[dict[Any, Any]]
     stats: str | None
     partition_values: dict[str, Any] = field(default_factory=dict)
 
