@@ -45,6 +45,15 @@ def find_live(connection: Connection, table_id: str, hashes: Iterable[int]) -> d
     return {(row.path, row.deletion_vector_id): row for row in rows}
 
 
+def find_added(connection: Connection, table_id: str, hashes: Iterable[int], version: int) -> set[FileKey]:
+    """Returns the files that a version adds, among those with one of the key hashes."""
+    columns = delta_files.c
+    query = select(columns.path, columns.deletion_vector_id).where(
+        columns.table_id == table_id, columns.key_hash.in_(list(hashes)), columns.added_version == version
+    )
+    return {(row.path, row.deletion_vector_id) for row in connection.execute(query)}
+
+
 def find_removed(connection: Connection, table_id: str, hashes: Iterable[int]) -> set[tuple[FileKey, int | None]]:
     """Returns the files that a remove action ended, among those with one of the key hashes, with its timestamp."""
     columns = delta_files.c

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -19,11 +19,12 @@ from ..errors import (
     NotADeltaTableError,
     UnsupportedTableError,
 )
+from ..features import Asked, manifest_tree
 from .actions import Actions, Metadata, NamedAction, OtherAction, Protocol, Sidecar, is_absent
 from .json_actions import decode_actions
 from .path import LOG_FOLDER, SIDECAR_FOLDER, LogFile, parse_name, sidecar_name
 from .segment import Checkpoint, LogSegment, candidates
-from .store import Listing, Store
+from .store import CHUNK_BYTES, Listing, Store
 
 _SIDECAR = msgspec.json.Decoder(Sidecar)
 
@@ -158,13 +159,12 @@ def check_opening(log: Log, segment: LogSegment) -> None:
 
     Raises:
         CorruptLogError: no metaData or no protocol action in the whole log, or a file that can't be decoded.
-        UnsupportedTableError: the data files are not Parquet.
+        UnsupportedTableError: as `check_understood`.
     """
     missing: dict[type, str] = {Metadata: "metaData", Protocol: "protocol"}
-    for action in _from_the_floor(log, segment):
+    for name, action in _from_the_floor(log, segment):
         missing.pop(type(action), None)
-        if isinstance(action, Metadata):
-            check_format(action)
+        check_understood(action, name)
         if not missing:
             return
     names = " and no ".join(missing.values())
@@ -175,19 +175,66 @@ def check_opening(log: Log, segment: LogSegment) -> None:
 
 def metadata_at_floor(log: Log, segment: LogSegment) -> Metadata | None:
     """Returns the first metaData action of a log: of its checkpoint, or of the first commit that has one."""
-    return next((action for action in _from_the_floor(log, segment) if isinstance(action, Metadata)), None)
+    return next((action for _, action in _from_the_floor(log, segment) if isinstance(action, Metadata)), None)
 
 
-def _from_the_floor(log: Log, segment: LogSegment) -> Iterator[NamedAction]:
+def _from_the_floor(log: Log, segment: LogSegment) -> Iterator[tuple[str, NamedAction]]:
+    """Yields the actions that aren't about files, with the names of theirs."""
     if segment.checkpoint is not None:
         for actions in read_checkpoint(log, segment.checkpoint, files=False):
-            yield from actions.others
+            yield from ((segment.checkpoint.name, action) for action in actions.others)
     for commit in segment.commits:
         for actions in read_commit(log, commit):
-            yield from actions.others
+            yield from ((commit.name, action) for action in actions.others)
 
 
-def check_format(metadata: Metadata) -> None:
+def understood(pieces: Iterable[Actions], name: str) -> Iterator[Actions]:
+    """Passes on the pieces of a file; raises as `check_understood`, since a table may change with any commit."""
+    for piece in pieces:
+        for action in piece.others:
+            check_understood(action, name)
+        yield piece
+
+
+def check_understood(action: NamedAction, name: str) -> None:
+    """Makes sure that an action doesn't put the table's files where we don't look for them.
+
+    Args:
+        action: what the log says.
+        name: the file that says it.
+
+    Raises:
+        UnsupportedTableError: the data files are not Parquet, or listed outside of the log.
+    """
+    match action:
+        case Metadata():
+            _check_format(action)
+        case Protocol():
+            asked = Asked.of(action.min_reader_version, action.reader_features, action.writer_features)
+            if asked.outside_the_log is not None:
+                raise _not_in_the_log(asked.outside_the_log, f"the protocol in {name}")
+        case OtherAction("checkpoint" | "contentRoot"):
+            feature = manifest_tree(action.name, _value(action.text))
+            if feature is not None:
+                raise _not_in_the_log(feature, f"{action.name} in {name}")
+
+
+def _not_in_the_log(feature: str, where: str) -> UnsupportedTableError:
+    return UnsupportedTableError(
+        f"The table's files are listed in a manifest tree outside of the log ({feature}: {where})",
+        "Only an engine that knows this feature reads the table; drop the feature there to import it here.",
+    )
+
+
+def _value(text: str) -> Any:
+    """Returns a JSON value; what can't be decoded names nothing."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+
+
+def _check_format(metadata: Metadata) -> None:
     """Raises UnsupportedTableError where the data files are not Parquet (PROTOCOL.md, "Format Specification")."""
     provider = "parquet" if is_absent(metadata.format) else _provider(metadata)
     if provider.lower() != "parquet":
@@ -219,6 +266,17 @@ def read_commit(log: Log, commit: LogFile) -> Iterator[Actions]:
         LogFileGoneError: it is not there any more.
     """
     return decode_actions(_chunks(log, commit.path), commit.name)
+
+
+def commit_pieces(log: Log, commit: LogFile) -> Callable[[], Iterator[Actions]]:
+    """Returns what reads a commit, any number of times: a small one from memory, a large one from the store.
+
+    Raises (this and what is returned): as `read_commit` and `check_understood`.
+    """
+    if commit.size > CHUNK_BYTES:
+        return lambda: understood(read_commit(log, commit), commit.name)
+    whole = list(understood(read_commit(log, commit), commit.name))
+    return lambda: iter(whole)
 
 
 def read_checkpoint(log: Log, checkpoint: Checkpoint, *, files: bool = True) -> Iterator[Actions]:

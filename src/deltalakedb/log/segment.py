@@ -45,6 +45,18 @@ class LogSegment:
     checksums: tuple[LogFile, ...] = ()
 
     @property
+    def own_commit(self) -> LogFile | None:
+        """The commit of the checkpoint's own version; None where it is gone, or the log begins with no checkpoint."""
+        first = self.commits[0] if self.checkpoint is not None and self.commits else None
+        return first if first is not None and first.version == self.first_version else None
+
+    @property
+    def floor_files(self) -> tuple[LogFile, ...]:
+        """The files of the version that it begins with: its own commit if any, then the checkpoint."""
+        own = () if self.own_commit is None else (self.own_commit,)
+        return (*own, *(self.checkpoint.files if self.checkpoint is not None else ()))
+
+    @property
     def files(self) -> tuple[LogFile, ...]:
         """All its files that are named in the listing (sidecars are not) but for the checksums."""
         return self.commits + (self.checkpoint.files if self.checkpoint else ())

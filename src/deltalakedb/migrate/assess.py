@@ -103,7 +103,7 @@ def assess(
         duration_seconds=seconds,
         dry_run=True,
         resumed=entry is not None or (status is not None and status.rows_loaded > 0),
-        warnings=(*log.warnings, *replay.violations),
+        warnings=(*log.warnings, *replay.cautions, *replay.violations),
         features=tuple(sorted(contents.features)),
         log_bytes=segment.size,
         estimated_seconds=seconds + contents.rows / database.dialect.rows_per_second,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
@@ -16,11 +16,9 @@ from ..catalog.files import end_live, find_live
 from ..catalog.loading import append, append_files
 from ..catalog.registry import TableEntry
 from ..catalog.schema import migration_status
-from ..errors import CorruptLogError
-from ..log.actions import Actions
 from ..log.path import LogFile
-from ..log.reader import Log, check_format, read_commit
-from ..log.store import CHUNK_BYTES
+from ..log.reader import Log, commit_pieces
+from ..replay.files import decoding
 from ..replay.forward import FindLive, ForwardReplay, Step
 from ..replay.state import CommitSource, CommitState
 from ..rows import Rows
@@ -63,31 +61,27 @@ class Change:
             self._active_bytes += sign * sum(sizes)
 
     def commit(self, log: Log, commit: LogFile) -> tuple[CommitState, ForwardReplay]:
-        """Applies a commit.
+        """Applies a commit, but for what `CommitState.finish` makes rows of.
 
         Raises:
             CorruptLogError, UnsupportedTableError, StorageError: it can't be read, or not be understood.
         """
-        pieces = _pieces(log, commit)
-        state = CommitState(CommitSource(commit.version, commit.name, commit.modified_ms, ()))
+        pieces = commit_pieces(log, commit)
+        state = CommitState(CommitSource(commit.version, commit.name, commit.modified_ms, pieces))
         replay = ForwardReplay(state, self.find_live)
-        try:
+        with decoding(commit.name):
             for piece in pieces():
                 self.append(state.take(piece))
             self.write(replay.remove(chain.from_iterable(piece.removes for piece in pieces())))
             self.write(replay.add(chain.from_iterable(piece.adds for piece in pieces())))
-        except msgspec.MsgspecError as error:
-            raise CorruptLogError(f"{commit.name}: {error}") from error
-        if state.metadata is not None:
-            check_format(state.metadata)
-        self.append(state.finish())
         return state, replay
 
     def move_on(
         self, entry: TableEntry, version: int, files: Iterable[LogFile], *, commits: int, warnings: list[str]
     ) -> TableEntry:
         """Moves the table on to a version, for which files of the log were read, `commits` of them commits."""
-        told = [*msgspec.json.decode(entry.warnings or "[]"), *warnings]
+        told = msgspec.json.decode(entry.warnings or "[]")
+        told += [warning for warning in warnings if warning not in told]
         moved = replace(
             entry,
             version=version,
@@ -109,11 +103,3 @@ class Change:
             heartbeat_at=registry.now(),
         )
         return moved
-
-
-def _pieces(log: Log, commit: LogFile) -> Callable[[], Iterator[Actions]]:
-    """What reads a commit, any number of times: small ones from memory, large ones in pieces from the store."""
-    if commit.size > CHUNK_BYTES:
-        return lambda: read_commit(log, commit)
-    whole = list(read_commit(log, commit))
-    return lambda: iter(whole)

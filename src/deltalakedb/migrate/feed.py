@@ -105,7 +105,7 @@ def feed(source: Source) -> Iterator[Batch]:
             ending = None
             if last:
                 others = others_json(replay.checkpoint_actions)
-                ending = Ending(source.log.warnings, replay.violations, others)
+                ending = Ending([*source.log.warnings, *replay.cautions], replay.violations, others)
             yield _packed(source, batch, seen, read, ending)
 
 

@@ -78,7 +78,7 @@ class ForwardReplay:
                     self._state.duplicate("add", add)
                     continue
                 if key in self._removed:
-                    self._state.violations.append(f"version {version} adds and removes {add.path}; taken as added")
+                    self._state.add_and_remove(add.path)
                 self._added.add(key)
                 hashes.add(key_hash(key))
                 step.added.append(lifetime(add, key, version))
