@@ -17,13 +17,14 @@ from ..errors import (
     LogFileGoneError,
     LogGapError,
     NotADeltaTableError,
+    StorageError,
     UnsupportedTableError,
 )
 from ..features import Asked, manifest_tree
-from .actions import Actions, Metadata, NamedAction, OtherAction, Protocol, Sidecar, is_absent
+from .actions import Actions, Metadata, NamedAction, Only, OtherAction, Protocol, Sidecar, is_absent
 from .json_actions import decode_actions
 from .path import LOG_FOLDER, SIDECAR_FOLDER, LogFile, parse_name, sidecar_name
-from .segment import Checkpoint, LogSegment, candidates
+from .segment import Checkpoint, LogSegment, candidates, checkpoints
 from .store import CHUNK_BYTES, Listing, Store
 
 _SIDECAR = msgspec.json.Decoder(Sidecar)
@@ -125,6 +126,22 @@ def plan(log: Log, to_version: int | None = None) -> LogSegment:
     raise AssertionError("candidates() ends in a segment or an error")
 
 
+def newest_checkpoint(log: Log, first: int, last: int) -> Checkpoint | None:
+    """Returns the newest complete checkpoint of the versions from `first` to `last`: there readers of `last` start.
+
+    Those that are passed over are noted in the log's warnings.
+    """
+    for checkpoint in checkpoints(log.files, first, last):
+        try:
+            _check_complete(log, checkpoint)
+        except (LogError, StorageError) as error:
+            warning = f"Checkpoint passed over: {error.message}"
+            log.warnings += [] if warning in log.warnings else [warning]
+        else:
+            return checkpoint
+    return None
+
+
 def _check_complete(log: Log, checkpoint: Checkpoint) -> None:
     """Raises CorruptLogError where a file of the checkpoint can't be opened, or names a sidecar that is not there."""
     present: set[str] | None = None
@@ -181,7 +198,7 @@ def metadata_at_floor(log: Log, segment: LogSegment) -> Metadata | None:
 def _from_the_floor(log: Log, segment: LogSegment) -> Iterator[tuple[str, NamedAction]]:
     """Yields the actions that aren't about files, with the names of theirs."""
     if segment.checkpoint is not None:
-        for actions in read_checkpoint(log, segment.checkpoint, files=False):
+        for actions in read_checkpoint(log, segment.checkpoint, only=Only.STATE):
             yield from ((segment.checkpoint.name, action) for action in actions.others)
     for commit in segment.commits:
         for actions in read_commit(log, commit):
@@ -279,29 +296,29 @@ def commit_pieces(log: Log, commit: LogFile) -> Callable[[], Iterator[Actions]]:
     return lambda: iter(whole)
 
 
-def read_checkpoint(log: Log, checkpoint: Checkpoint, *, files: bool = True) -> Iterator[Actions]:
+def read_checkpoint(log: Log, checkpoint: Checkpoint, *, only: Only | None = None) -> Iterator[Actions]:
     """Yields the actions of a checkpoint of any kind, sidecars included, in bounded pieces.
 
     What a file holds is told by its content: a V2 checkpoint may have a classic name (PROTOCOL.md, "V2 Checkpoints").
-    Without `files`, the adds and removes of Parquet files are left out, and not even read.
+    Of Parquet files only what is wanted is read; JSON has no columns that could be left out.
 
     Raises:
         CorruptLogError: a file is not readable, or a sidecar is missing.
         LogFileGoneError: a file is not there any more.
     """
     for file in checkpoint.files:
-        for actions, sidecars in _read_file(log, file.path, files=files):
+        for actions, sidecars in _read_file(log, file.path, only=only):
             yield actions
             for sidecar in sidecars:
-                yield from _read_sidecar(log, sidecar, file.name, files=files)
+                yield from _read_sidecar(log, sidecar, file.name, only=only)
 
 
-def _read_sidecar(log: Log, sidecar: Sidecar, manifest: str, *, files: bool) -> Iterator[Actions]:
+def _read_sidecar(log: Log, sidecar: Sidecar, manifest: str, *, only: Only | None) -> Iterator[Actions]:
     name = sidecar_name(sidecar.path)
     if name is None:
         raise CorruptLogError(f"{manifest}: not the path of a sidecar: {sidecar.path!r}")
     try:
-        for actions, _ in _read_file(log, f"{LOG_FOLDER}/{SIDECAR_FOLDER}/{name}", files=files):
+        for actions, _ in _read_file(log, f"{LOG_FOLDER}/{SIDECAR_FOLDER}/{name}", only=only):
             yield actions
     except LogFileGoneError as error:
         if "/" not in sidecar.path:
@@ -309,14 +326,14 @@ def _read_sidecar(log: Log, sidecar: Sidecar, manifest: str, *, files: bool) -> 
         raise CorruptLogError(f"{manifest} names a sidecar that is not there: {sidecar.path}") from error
 
 
-def _read_file(log: Log, path: str, *, files: bool) -> Iterator[tuple[Actions, list[Sidecar]]]:
+def _read_file(log: Log, path: str, *, only: Only | None) -> Iterator[tuple[Actions, list[Sidecar]]]:
     name = path.rsplit("/", 1)[-1]
     if path.endswith(".json"):
         for actions in decode_actions(_chunks(log, path), name):
             yield actions, _take_sidecars(actions, name)
         return
     with _listed(path), log.store.open(path) as source:
-        for actions, rows in _parquet().decode_checkpoint_rows(source, name, files=files):
+        for actions, rows in _parquet().decode_checkpoint_rows(source, name, only=only):
             yield actions, [_sidecar(row, name) for row in rows]
 
 

@@ -111,6 +111,14 @@ def candidates(files: Iterable[LogFile], to_version: int | None = None) -> Itera
     raise _no_start(shelf, first)
 
 
+def checkpoints(files: Iterable[LogFile], first: int, last: int) -> Iterator[Checkpoint]:
+    """Yields a listing's checkpoints of the versions from `first` to `last`, the newest first."""
+    shelf = _sort(files)
+    for version in sorted(shelf.checkpoints, reverse=True):
+        if first <= version <= last:
+            yield from shelf.checkpoints[version]
+
+
 def _sort(files: Iterable[LogFile]) -> _Shelf:
     shelf, parts = _Shelf(), dict[tuple[int, int], dict[int, LogFile]]()
     for file in files:

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import Any
 from urllib.parse import unquote
@@ -29,6 +29,7 @@ from ..log.store import Store, is_uri, open_store
 from ..steps import step
 from .ahead import Ahead
 from .claimed import claimed
+from .contradictions import checkpoint_warnings, dangling_warnings
 from .feed import Batch, Ending, Source
 from .processes import is_large
 from .retrying import persistently
@@ -374,7 +375,6 @@ class _Import:
         )
 
     def _complete(self, ending: Ending, log: Log, segment: LogSegment) -> TableEntry:
-        warnings = [*ending.warnings, *ending.violations]
         entry = TableEntry(
             table_id=self.table_id,
             location=log.location,
@@ -383,12 +383,18 @@ class _Import:
             log_version=segment.version,
             imported_at=registry.now(),
             synced_at=registry.now(),
-            warnings=msgspec.json.encode(warnings).decode() if warnings else None,
+            warnings=None,
             checkpoint_actions=ending.checkpoint_actions,
         )
+        warnings = [*ending.warnings, *ending.violations, *self._contradictions(ending, log, entry)]
+        entry = replace(entry, warnings=msgspec.json.encode(warnings).decode() if warnings else None)
         registry.complete(self.connection, entry)
         self._record_completed(segment.version, owner=registry.this_process())  # what is new comes next
         return entry
+
+    def _contradictions(self, ending: Ending, log: Log, entry: TableEntry) -> Iterator[str]:
+        yield from dangling_warnings(self.connection, self.table_id, ending.dangling)
+        yield from checkpoint_warnings(self.connection, entry, log, ending.contradiction)
 
     def _sync(self, log: Log, entry: TableEntry) -> tuple[TableEntry, TableStatus | None]:
         synced = take_in(self.database, self.connection, log, entry, self.trail, stop=self.stop)

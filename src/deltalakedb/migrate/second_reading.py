@@ -47,7 +47,7 @@ class Life(NamedTuple):
 
     `added` is None for a tombstone whose file the log does not add: the facts are the remove's then. `remove` is None
     for a file that is live, or was added again without a remove; its path is left out. `source` is the file of the log
-    that tells the facts; None for a row of SQL.
+    that tells the facts, `end_source` the one that tells its end; both are None for a row of SQL.
     """
 
     path: str
@@ -56,6 +56,7 @@ class Life(NamedTuple):
     facts: FileFacts
     remove: Action | None
     source: str | None = None
+    end_source: str | None = None
 
     def digest(self, salt: bytes) -> bytes:
         """Returns its `facts.life_digest`."""
@@ -87,7 +88,8 @@ class Reading:
     `sums` are of file lifetimes. `unsure` are the paths and the actions of which one commit says two things, which the
     protocol forbids: a file that is both added and removed is taken as added, of two adds the first counts, of other
     actions the last. `sources` are the files of the log that say the metadata, protocols, transactions and domains, by
-    the action's name and the key of its dictionary.
+    the action's name and the key of its dictionary. `notes` say where the floor's own commit and its checkpoint don't
+    agree.
     """
 
     sums: Sums = field(default_factory=Sums)
@@ -99,6 +101,7 @@ class Reading:
     transactions: dict[tuple[str, int], Action] = field(default_factory=dict)
     domains: dict[tuple[str, int], Action] = field(default_factory=dict)
     checkpoint_others: list[Action] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     totals: dict[int, Totals] = field(default_factory=dict)
 
 
@@ -123,6 +126,10 @@ class Scope:
     def reduced(self, added: int | None, facts: FileFacts) -> tuple[int | None, FileFacts]:
         """Returns the version from which on a file counts as added, and what of it is compared."""
         return (self.floor, facts.reduced()) if self.reduces(added) else (added, facts)
+
+    def whole(self) -> Scope:
+        """Returns the same log with all that it says of each file."""
+        return Scope(self.segment, self.segment.first_version, floors_differ=False, salt=self.salt)
 
     def covers(self, ended: int | None) -> bool:
         """Tells whether a file that ended at a version is compared."""
@@ -187,7 +194,8 @@ def read_files(log: Log, scope: Scope, paths: Collection[bytes]) -> list[Life]:
         return Life(path, added, None, facts, None, replay.source)
 
     def keep(_key: bytes, ended: int | None, life: Life, remove: Action | None) -> None:
-        lives.append(life._replace(ended=ended, remove=remove))
+        end_source = None if ended is None else replay.source
+        lives.append(life._replace(ended=ended, remove=remove, end_source=end_source))
 
     replay = _Replay(scope, Reading(), pack, keep, only=paths.__contains__)
     _run(log, replay, (), None)
@@ -248,6 +256,7 @@ class _Replay:
         self._sizes: dict[bytes, int | tuple[int, int]] | None = {} if has_totals else None
         self._removed_at_floor: set[bytes] = set()
         self._added_at_floor: dict[bytes, _New] = {}
+        self._kept_at_floor = 0
         self._settled: set[tuple[str, Any]] = set()
         self._size = self._vectors = self._deleted = 0
 
@@ -279,6 +288,8 @@ class _Replay:
             if name == "add":
                 key = self._key(body)
                 if key is not None and key not in self._live:
+                    if key in self._removed_at_floor and key not in self._added_at_floor:
+                        self._kept_at_floor += 1
                     own = self._added_at_floor.pop(key, None)
                     self._begin(key, own or self._new(body, version))
             elif name == "remove":
@@ -295,6 +306,13 @@ class _Replay:
         for key, (what, _size, _deleted) in self._added_at_floor.items():
             if self.scope.covers(version):
                 self._keep(key, version, what, None)
+        lacking, having = len(self._added_at_floor), self._kept_at_floor
+        own = self.scope.segment.own_commit
+        if own is not None and (lacking or having):
+            self._reading.notes.append(
+                f"{self.source} lacks {lacking} of the files that {own.name} adds and has {having} of those that it "
+                "removes: readers start at the checkpoint, and so does SQL"
+            )
         self._added_at_floor.clear()
 
     def finish(self) -> None:

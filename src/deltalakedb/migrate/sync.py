@@ -35,6 +35,7 @@ from ..log.store import Store
 from ..replay.files import key_hash
 from ..steps import step
 from .changes import Change
+from .contradictions import dangling_warnings
 from .rebase import rebase
 
 logger = logging.getLogger(__name__)
@@ -242,6 +243,11 @@ def _rebase(
 
 def _apply(database: Database, connection: Connection, log: Log, entry: TableEntry, commit: LogFile) -> TableEntry:
     change = Change(connection, database.dialect, entry.table_id)
-    state, _replay = change.commit(log, commit)
+    state, replay = change.commit(log, commit)
     change.append(state.finish())
-    return change.move_on(entry, commit.version, (commit,), commits=1, warnings=[*state.cautions, *state.violations])
+    warnings = [
+        *state.cautions,
+        *state.violations,
+        *dangling_warnings(connection, entry.table_id, replay.dangling.found),
+    ]
+    return change.move_on(entry, commit.version, (commit,), commits=1, warnings=warnings)

@@ -15,6 +15,7 @@ from typing import Self
 from ..log.actions import OtherAction, Remove
 from ..log.add_columns import AddColumns
 from ..rows import FileLifetime, Files, Rows
+from .dangling import DanglingRemoves
 from .ends import Ends
 from .files import begin, check_partition, decoding, tombstone
 from .floor import CheckpointSource, FloorReplay
@@ -35,13 +36,16 @@ class BackwardReplay:
         violations: what the log does against the protocol, one line each.
         cautions: what to say of the features that its protocols ask for.
         checkpoint_actions: what the checkpoint holds that we don't model.
+        dangling: removes that found nothing, in versions whose files are all known; complete behind `finish`.
     """
 
     def __init__(self) -> None:
         self.violations: list[str] = []
         self.cautions: list[str] = []
         self.checkpoint_actions: list[OtherAction] = []
+        self.dangling = DanglingRemoves()
         self._ends = Ends()
+        self._floor = -1
 
     def __enter__(self) -> Self:
         return self
@@ -67,7 +71,8 @@ class BackwardReplay:
 
     def floor(self, checkpoint: CheckpointSource, own: CommitSource | None) -> Iterator[Rows]:
         """Yields the rows of the state that the log begins with; `own` is the commit of the same version, if any."""
-        floor = FloorReplay(self._ends, checkpoint, own)
+        self._floor = checkpoint.version
+        floor = FloorReplay(self._ends, checkpoint, own, self.dangling)
         yield from floor.rows()
         self.checkpoint_actions = floor.others
         self._note(floor.violations, floor.cautions)
@@ -77,6 +82,8 @@ class BackwardReplay:
         rows = Rows()
         for version, remove in self._ends.waiting():
             rows.files.append(tombstone(remove, version))
+            if version > self._floor:
+                self.dangling.note(remove, version)
             if len(rows.files) >= 10_000:
                 yield rows
                 rows = Rows()
@@ -95,6 +102,7 @@ class BackwardReplay:
         for key, place in reversed(removes):
             later = self._ends.get(key)
             if later is not None and later.remove is not None:
+                self.dangling.note(later.remove, later.version)
                 yield tombstone(later.remove, later.version)
             elif later is not None and later.version == state.version:
                 state.add_and_remove(self._ends.remove_at(place).path)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from ..log.actions import Actions, Add, OtherAction, Remove, key_of
 from ..log.add_columns import AddColumns
 from ..rows import FileLifetime, Files, Rows
+from .dangling import DanglingRemoves
 from .ends import End, Ends
 from .files import begin, check_partition, decoding, end, ended, lifetimes, tombstone
 from .samples import PathSample
@@ -35,8 +36,11 @@ class FloorReplay:
     count. Memory holds 16 bytes a file that it adds.
     """
 
-    def __init__(self, ends: Ends, checkpoint: CheckpointSource, own: CommitSource | None) -> None:
+    def __init__(
+        self, ends: Ends, checkpoint: CheckpointSource, own: CommitSource | None, dangling: DanglingRemoves
+    ) -> None:
         self._ends = ends
+        self._dangling = dangling
         self._checkpoint = checkpoint
         self._version = checkpoint.version
         self._own = None if own is None else CommitState(own)
@@ -159,6 +163,8 @@ class FloorReplay:
         for key, place in reversed(self._removes):
             later = self._ends.get(key)
             if later is not None and later.remove is not None:
+                if later.version > self._version:
+                    self._dangling.note(later.remove, later.version)
                 yield tombstone(later.remove, later.version)
             elif key in self._confirmed:
                 own.add_and_remove(self._ends.remove_at(place).path)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
-from ..features import ABOUT_THE_LOG, MAX_READER_VERSION
+from ..features import ABOUT_THE_LOG, MAX_READER_VERSION, Asked, unpublished
+from ..rows import ProtocolRow
 from .exceptions import UnsupportedTableError
 
 ROW_FEATURES = frozenset({"columnMapping", "deletionVectors", "timestampNtz", "variantType", "variantType-preview"})
@@ -40,3 +42,10 @@ def beyond_pyarrow(reader_features: Iterable[str], column_mapping: str | None) -
     else:
         wrong.discard("columnMapping")
     return sorted(wrong)
+
+
+def missing_commits(protocol: ProtocolRow) -> str | None:
+    """Returns what to say of a table whose catalog may have commits that its log has not; None of all others."""
+    lists = (json.loads(names or "[]") for names in (protocol.reader_features, protocol.writer_features))
+    managed = Asked.of(protocol.min_reader_version, *lists).catalog_managed
+    return None if managed is None else unpublished(managed)

@@ -29,7 +29,10 @@ def command(run: Run, table_id: str, limit: int | None) -> None:
     """List the commits of a table, the newest first."""
     from ...catalog import registry
     from ...catalog.snapshot import snapshot
+    from ...table.features import missing_commits
 
     with run.database(to_read=True) as database, database.reading() as connection:
-        commits = snapshot(connection, registry.readable(connection, table_id)).commits(limit)
+        at = snapshot(connection, registry.readable(connection, table_id))
+        commits, protocol = at.commits(limit), at.protocol()
+    run.warn(None if protocol is None else missing_commits(protocol))
     run.output.history(commits)
