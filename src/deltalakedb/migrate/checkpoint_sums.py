@@ -108,13 +108,13 @@ def contradiction_warnings(log: Log, contradiction: Contradiction, files: Iterab
     except (LogError, StorageError) as error:
         yield f"{_differs(checkpoint)} see other files, which can't be named: {error.message}"
         return
-    lacks, has = PathSample(), PathSample()
+    ours: list[str] = []
     for file in files:
-        key = file_key(file.path, file.deletion_vector_id)
-        if file.key_hash % BUCKETS in buckets and theirs.pop(key, None) is None:
-            lacks.add(_named(file.path, file.deletion_vector_id))
-    for name in sorted(theirs.values()):
-        has.add(name)
+        if file.key_hash % BUCKETS in buckets:
+            key = file_key(file.path, file.deletion_vector_id)
+            if theirs.pop(key, None) is None:
+                ours.append(_named(file.path, file.deletion_vector_id))
+    lacks, has = PathSample.of(sorted(ours)), PathSample.of(sorted(theirs.values()))
     seen = [*([f"don't see {lacks}"] if lacks else ()), *([f"see {has}"] if has else ())]
     if seen:
         yield f"{_differs(checkpoint)} {', and '.join(seen)}"

@@ -247,7 +247,8 @@ def _same(database: Database, entry: TableEntry | None, options: Mapping[str, st
         but = f", but for what {unknown} does" if unknown else ""
         return Check("catalog", True, f"equal to the log at version {report.version}{but} ({report.reader})")
     kinds = sorted({difference.kind for difference in differences})
-    return Check("catalog", False, f"{len(differences)} differences from the log: {', '.join(kinds)}")
+    count = f"{len(differences)} difference{'' if len(differences) == 1 else 's'}"
+    return Check("catalog", False, f"{count} from the log: {', '.join(kinds)}")
 
 
 def _opened(location: str, options: Mapping[str, str]) -> tuple[int | None, str]:

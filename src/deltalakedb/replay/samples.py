@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Self
+
 NAMED = 10
 
 
@@ -11,6 +14,14 @@ class PathSample:
     def __init__(self) -> None:
         self.count = 0
         self._named: list[str] = []
+
+    @classmethod
+    def of(cls, paths: Iterable[str]) -> Self:
+        """Returns a sample of paths, of which the first are named."""
+        sample = cls()
+        for path in paths:
+            sample.add(path)
+        return sample
 
     def add(self, path: str) -> None:
         """Adds a path."""
