@@ -249,10 +249,10 @@ def compare_deletion_vectors(table: DeltaTable, snapshot: Snapshot, findings: Fi
     protocol = snapshot.protocol()
     if protocol is None or "deletionVectors" not in (protocol.reader_features or ""):
         return
-    actual, rows = dict[str, tuple[str, int | None]](), 0
+    actual, rows = dict[str, _WithVector](), 0
     for row in snapshot.files(with_deletion_vector()):
         cardinality = (parsed_json(row.deletion_vector) or {}).get("cardinality")
-        actual[_place(table.table_uri, row.path)] = row.path, cardinality
+        actual[_place(table.table_uri, row.path)] = _WithVector(row.path, cardinality, row.added_version)
         rows += row.num_records or 0
     if rows > MAX_VECTOR_ROWS:
         findings.note(f"delta-rs was not asked for the deletion vectors of {rows} rows")
@@ -268,12 +268,21 @@ def compare_deletion_vectors(table: DeltaTable, snapshot: Snapshot, findings: Fi
     }
     without = expected.keys() - actual.keys()
     if without:
-        files = ((_place(table.table_uri, row.path), row.path) for row in snapshot.files())
-        actual |= {place: (path, None) for place, path in files if place in without}
+        files = ((_place(table.table_uri, row.path), row) for row in snapshot.files())
+        actual |= {place: _WithVector(row.path, None, row.added_version) for place, row in files if place in without}
     for place in sorted({*expected, *actual}):
-        path, cardinality = actual.get(place, (place, None))
-        if expected.get(place) != cardinality:
-            findings.doubt(Doubt(snapshot.version, "deletion_vector", path, expected.get(place), cardinality))
+        path, cardinality, added = actual.get(place) or _WithVector(place, None, None)
+        told = expected.get(place)
+        if told != cardinality:
+            findings.doubt(Doubt(snapshot.version, "deletion_vector", path, told, cardinality, added))
+
+
+class _WithVector(NamedTuple):
+    """A file of SQL, and how many of its rows its deletion vector deletes."""
+
+    path: str
+    cardinality: int | None
+    added_version: int | None
 
 
 def _place(root: str, path: str) -> str:
