@@ -36,6 +36,7 @@ from .errors import (
 if TYPE_CHECKING:
     from .client import Catalog, connect
     from .table.delta_table import DeltaTable
+    from .table.exceptions import DeltaLakeDBWarning
 
 __all__ = [
     "ArgumentError",
@@ -46,6 +47,7 @@ __all__ = [
     "DatabaseConnectionError",
     "DatabaseTimeoutError",
     "DeltaLakeDBError",
+    "DeltaLakeDBWarning",
     "DeltaTable",
     "DiskFullError",
     "DriverNotInstalledError",
@@ -69,7 +71,12 @@ __all__ = [
 ]
 
 # Imported when they are asked for: `deltalakedb --help` needs none of them.
-_HOMES = {"Catalog": ".client", "connect": ".client", "DeltaTable": ".table.delta_table"}
+_HOMES = {
+    "Catalog": ".client",
+    "DeltaLakeDBWarning": ".table.exceptions",
+    "DeltaTable": ".table.delta_table",
+    "connect": ".client",
+}
 
 
 def __getattr__(name: str) -> Any:

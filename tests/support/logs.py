@@ -176,6 +176,7 @@ class LogBuilder:
         sidecars: int = 0,
         hint: bool = False,
         tombstones: bool = True,
+        state_of: int | None = None,
     ) -> list[Path]:
         """Writes a checkpoint of `version`, by default the newest, and returns its files, the main one first.
 
@@ -187,9 +188,11 @@ class LogBuilder:
             sidecars: over how many sidecars a V2 checkpoint spreads its files; 0 keeps them in the manifest.
             hint: write `_last_checkpoint` too.
             tombstones: whether removes are in it, as long as they have not expired.
+            state_of: the version whose state it really holds, where its writer lagged behind.
         """
         version = self.version if version is None else version
-        state = replay(actions for v, actions in sorted(self.commits.items()) if v <= version)
+        last = version if state_of is None else state_of
+        state = replay(actions for v, actions in sorted(self.commits.items()) if v <= last)
         state = [action for action in state if tombstones or "remove" not in action]
         if v2:
             files = self._v2_checkpoint(version, state, v2, sidecars)

@@ -6,6 +6,7 @@ The shared tables go into one SQLite file per process, each when a test asks for
 import atexit
 import shutil
 import tempfile
+import warnings
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -17,6 +18,7 @@ import pytest
 
 from deltalakedb.client import Catalog, connect
 from deltalakedb.table.delta_table import DeltaTable
+from deltalakedb.table.exceptions import DeltaLakeDBWarning
 from tests.support.shared_tables import SharedTable
 
 
@@ -38,7 +40,9 @@ def imported(shared: SharedTable) -> Catalog:
 @cache
 def opened(shared: SharedTable, version: int | None = None) -> DeltaTable:
     """Returns a shared table as SQL has it. Not to be moved to another version."""
-    return DeltaTable(imported(shared), table_id=shared.name, version=version)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeltaLakeDBWarning)  # one of them is managed by a catalog
+        return DeltaTable(imported(shared), table_id=shared.name, version=version)
 
 
 def versions_of(shared: SharedTable) -> range:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from sqlalchemy import Connection, and_, bindparam, func, select, update
 
 from ..rows import FileLifetime
 from .schema import delta_files
+
+_PATHS_AT_ONCE = 500
 
 FileKey = tuple[str, str | None]
 """A file's path as in the log, and its deletion vector's id."""
@@ -46,6 +48,15 @@ def find_live(connection: Connection, table_id: str, hashes: Iterable[int]) -> d
     return {(row.path, row.deletion_vector_id): row for row in rows}
 
 
+def find_added(connection: Connection, table_id: str, hashes: Iterable[int], version: int) -> set[FileKey]:
+    """Returns the files that a version adds, among those with one of the key hashes."""
+    columns = delta_files.c
+    query = select(columns.path, columns.deletion_vector_id).where(
+        columns.table_id == table_id, columns.key_hash.in_(list(hashes)), columns.added_version == version
+    )
+    return {(row.path, row.deletion_vector_id) for row in connection.execute(query)}
+
+
 def find_removed(connection: Connection, table_id: str, hashes: Iterable[int]) -> set[tuple[FileKey, int | None]]:
     """Returns the files that a remove action ended, among those with one of the key hashes, with its timestamp."""
     columns = delta_files.c
@@ -53,6 +64,30 @@ def find_removed(connection: Connection, table_id: str, hashes: Iterable[int]) -
         columns.table_id == table_id, columns.key_hash.in_(list(hashes)), columns.removal.is_not(None)
     )
     return {((row.path, row.deletion_vector_id), row.deletion_timestamp) for row in connection.execute(query)}
+
+
+def lifetimes_of(
+    connection: Connection, table_id: str, paths: Sequence[str], since: int
+) -> Iterator[tuple[str, str | None, int, int | None]]:
+    """Yields when files of some paths were live, under whichever deletion vectors: those that end after a version.
+
+    Paths have no index: the table's files are gone through, found by their ends.
+
+    Returns:
+        Path, deletion vector's id, the version that adds the file, and the one that ends it; None for none.
+    """
+    columns = delta_files.c
+    for end in (columns.removed_version.is_(None), columns.removed_version > since):
+        for begin in range(0, len(paths), _PATHS_AT_ONCE):
+            query = select(
+                columns.path, columns.deletion_vector_id, columns.added_version, columns.removed_version
+            ).where(
+                columns.table_id == table_id,
+                end,
+                columns.added_version.is_not(None),
+                columns.path.in_(paths[begin : begin + _PATHS_AT_ONCE]),
+            )
+            yield from (tuple(row) for row in connection.execute(query))
 
 
 def end_live(connection: Connection, table_id: str, files: Iterable[FileLifetime]) -> None:

@@ -85,7 +85,9 @@ def state(connection: Connection, entry: TableEntry) -> Document:
 def _validation(last: validations.LastValidation) -> Document:
     """As `validate --output json` has it, with when it was, and how many differences there were in all."""
     names = ("table_id", "version", "validated_at", "valid", "versions_checked", "reader", "difference_count")
-    return {**{name: getattr(last, name) for name in names}, "differences": json.loads(last.differences)}
+    # What an older release has kept says nothing of the log's files.
+    differences = [{"source": None, **difference} for difference in json.loads(last.differences)]
+    return {**{name: getattr(last, name) for name in names}, "differences": differences}
 
 
 # ---- its files

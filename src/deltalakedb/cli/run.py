@@ -76,6 +76,10 @@ class Run:
         """Says something to whoever watches; never on stdout."""
         say(text, dim=True)
 
+    def warn(self, text: str | None) -> None:
+        """Warns of something about a result that stands all the same; None is nothing."""
+        self.notes("Warning", () if text is None else (text,))
+
     def notes(self, kind: str, texts: Sequence[str]) -> None:
         """Says what the user should know about a result that stands all the same; `kind` is Warning or Note."""
         for text in texts[:_NOTES_SHOWN]:

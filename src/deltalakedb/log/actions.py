@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from hashlib import blake2b
 from typing import Annotated, NamedTuple
 
@@ -167,6 +168,13 @@ class Actions:
     adds: Sequence[Add] = field(default_factory=list)
     removes: list[Remove] = field(default_factory=list)
     others: list[NamedAction] = field(default_factory=list)
+
+
+class Only(Enum):
+    """What is wanted of a checkpoint, where it isn't all."""
+
+    STATE = "what isn't about the table's files"
+    KEYS = "paths and deletion vectors of adds"
 
 
 Scalar = str | int | float | bool

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from msgspec import Raw
 
 from ..errors import CorruptLogError
-from .actions import NO_RAW, Actions, Add, Extra, OtherAction, Remove
+from .actions import NO_RAW, Actions, Add, Extra, Only, OtherAction, Remove
 from .add_columns import AddColumns
 from .json_actions import decode_named
 
@@ -41,20 +41,20 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def decode_checkpoint_rows(
-    source: BinaryIO, name: str, *, files: bool = True
+    source: BinaryIO, name: str, *, only: Only | None = None
 ) -> Iterator[tuple[Actions, list[dict[str, Any]]]]:
     """Yields the actions of a Parquet file, and the sidecars that it names, as plain dictionaries.
 
     Args:
         source: the opened file; it is read in pieces of ROWS_PER_PIECE rows.
         name: the file's name, for messages.
-        files: whether adds and removes are wanted; reading all the rest takes hardly any time.
+        only: what is wanted, unless it is all of it; other columns are not read.
 
     Raises:
         CorruptLogError: not Parquet, cut off, or columns that no checkpoint has.
     """
     with _readable(name), pq.ParquetFile(source) as file:
-        for batch in file.iter_batches(ROWS_PER_PIECE, columns=_columns(file, files=files)):
+        for batch in file.iter_batches(ROWS_PER_PIECE, columns=_columns(file, only)):
             yield _actions(batch), _rows(batch, "sidecar")
 
 
@@ -81,11 +81,13 @@ def _readable(name: str) -> Iterator[None]:
         ) from error
 
 
-def _columns(file: pq.ParquetFile, *, files: bool = True) -> list[str]:
+def _columns(file: pq.ParquetFile, only: Only | None) -> list[str]:
     """The columns to read: parsed statistics only where a file's JSON statistics may be missing."""
+    if only is Only.KEYS:
+        return ["add.path", "add.deletionVector", "sidecar"]  # those that are there
     wanted = []
     for field in file.schema_arrow:
-        if not files and field.name in _FILE_ACTIONS:
+        if only is Only.STATE and field.name in _FILE_ACTIONS:
             continue
         if not pa.types.is_struct(field.type):
             wanted.append(field.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -17,13 +17,15 @@ from ..errors import (
     LogFileGoneError,
     LogGapError,
     NotADeltaTableError,
+    StorageError,
     UnsupportedTableError,
 )
-from .actions import Actions, Metadata, NamedAction, OtherAction, Protocol, Sidecar, is_absent
+from ..features import Asked, manifest_tree
+from .actions import Actions, Metadata, NamedAction, Only, OtherAction, Protocol, Sidecar, is_absent
 from .json_actions import decode_actions
 from .path import LOG_FOLDER, SIDECAR_FOLDER, LogFile, parse_name, sidecar_name
-from .segment import Checkpoint, LogSegment, candidates
-from .store import Listing, Store
+from .segment import Checkpoint, LogSegment, candidates, checkpoints
+from .store import CHUNK_BYTES, Listing, Store
 
 _SIDECAR = msgspec.json.Decoder(Sidecar)
 
@@ -124,6 +126,22 @@ def plan(log: Log, to_version: int | None = None) -> LogSegment:
     raise AssertionError("candidates() ends in a segment or an error")
 
 
+def newest_checkpoint(log: Log, first: int, last: int) -> Checkpoint | None:
+    """Returns the newest complete checkpoint of the versions from `first` to `last`: there readers of `last` start.
+
+    Those that are passed over are noted in the log's warnings.
+    """
+    for checkpoint in checkpoints(log.files, first, last):
+        try:
+            _check_complete(log, checkpoint)
+        except (LogError, StorageError) as error:
+            warning = f"Checkpoint passed over: {error.message}"
+            log.warnings += [] if warning in log.warnings else [warning]
+        else:
+            return checkpoint
+    return None
+
+
 def _check_complete(log: Log, checkpoint: Checkpoint) -> None:
     """Raises CorruptLogError where a file of the checkpoint can't be opened, or names a sidecar that is not there."""
     present: set[str] | None = None
@@ -158,13 +176,12 @@ def check_opening(log: Log, segment: LogSegment) -> None:
 
     Raises:
         CorruptLogError: no metaData or no protocol action in the whole log, or a file that can't be decoded.
-        UnsupportedTableError: the data files are not Parquet.
+        UnsupportedTableError: as `check_understood`.
     """
     missing: dict[type, str] = {Metadata: "metaData", Protocol: "protocol"}
-    for action in _from_the_floor(log, segment):
+    for name, action in _from_the_floor(log, segment):
         missing.pop(type(action), None)
-        if isinstance(action, Metadata):
-            check_format(action)
+        check_understood(action, name)
         if not missing:
             return
     names = " and no ".join(missing.values())
@@ -175,19 +192,66 @@ def check_opening(log: Log, segment: LogSegment) -> None:
 
 def metadata_at_floor(log: Log, segment: LogSegment) -> Metadata | None:
     """Returns the first metaData action of a log: of its checkpoint, or of the first commit that has one."""
-    return next((action for action in _from_the_floor(log, segment) if isinstance(action, Metadata)), None)
+    return next((action for _, action in _from_the_floor(log, segment) if isinstance(action, Metadata)), None)
 
 
-def _from_the_floor(log: Log, segment: LogSegment) -> Iterator[NamedAction]:
+def _from_the_floor(log: Log, segment: LogSegment) -> Iterator[tuple[str, NamedAction]]:
+    """Yields the actions that aren't about files, with the names of theirs."""
     if segment.checkpoint is not None:
-        for actions in read_checkpoint(log, segment.checkpoint, files=False):
-            yield from actions.others
+        for actions in read_checkpoint(log, segment.checkpoint, only=Only.STATE):
+            yield from ((segment.checkpoint.name, action) for action in actions.others)
     for commit in segment.commits:
         for actions in read_commit(log, commit):
-            yield from actions.others
+            yield from ((commit.name, action) for action in actions.others)
 
 
-def check_format(metadata: Metadata) -> None:
+def understood(pieces: Iterable[Actions], name: str) -> Iterator[Actions]:
+    """Passes on the pieces of a file; raises as `check_understood`, since a table may change with any commit."""
+    for piece in pieces:
+        for action in piece.others:
+            check_understood(action, name)
+        yield piece
+
+
+def check_understood(action: NamedAction, name: str) -> None:
+    """Makes sure that an action doesn't put the table's files where we don't look for them.
+
+    Args:
+        action: what the log says.
+        name: the file that says it.
+
+    Raises:
+        UnsupportedTableError: the data files are not Parquet, or listed outside of the log.
+    """
+    match action:
+        case Metadata():
+            _check_format(action)
+        case Protocol():
+            asked = Asked.of(action.min_reader_version, action.reader_features, action.writer_features)
+            if asked.outside_the_log is not None:
+                raise _not_in_the_log(asked.outside_the_log, f"the protocol in {name}")
+        case OtherAction("checkpoint" | "contentRoot"):
+            feature = manifest_tree(action.name, _value(action.text))
+            if feature is not None:
+                raise _not_in_the_log(feature, f"{action.name} in {name}")
+
+
+def _not_in_the_log(feature: str, where: str) -> UnsupportedTableError:
+    return UnsupportedTableError(
+        f"The table's files are listed in a manifest tree outside of the log ({feature}: {where})",
+        "Only an engine that knows this feature reads the table; drop the feature there to import it here.",
+    )
+
+
+def _value(text: str) -> Any:
+    """Returns a JSON value; what can't be decoded names nothing."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+
+
+def _check_format(metadata: Metadata) -> None:
     """Raises UnsupportedTableError where the data files are not Parquet (PROTOCOL.md, "Format Specification")."""
     provider = "parquet" if is_absent(metadata.format) else _provider(metadata)
     if provider.lower() != "parquet":
@@ -221,29 +285,40 @@ def read_commit(log: Log, commit: LogFile) -> Iterator[Actions]:
     return decode_actions(_chunks(log, commit.path), commit.name)
 
 
-def read_checkpoint(log: Log, checkpoint: Checkpoint, *, files: bool = True) -> Iterator[Actions]:
+def commit_pieces(log: Log, commit: LogFile) -> Callable[[], Iterator[Actions]]:
+    """Returns what reads a commit, any number of times: a small one from memory, a large one from the store.
+
+    Raises (this and what is returned): as `read_commit` and `check_understood`.
+    """
+    if commit.size > CHUNK_BYTES:
+        return lambda: understood(read_commit(log, commit), commit.name)
+    whole = list(understood(read_commit(log, commit), commit.name))
+    return lambda: iter(whole)
+
+
+def read_checkpoint(log: Log, checkpoint: Checkpoint, *, only: Only | None = None) -> Iterator[Actions]:
     """Yields the actions of a checkpoint of any kind, sidecars included, in bounded pieces.
 
     What a file holds is told by its content: a V2 checkpoint may have a classic name (PROTOCOL.md, "V2 Checkpoints").
-    Without `files`, the adds and removes of Parquet files are left out, and not even read.
+    Of Parquet files only what is wanted is read; JSON has no columns that could be left out.
 
     Raises:
         CorruptLogError: a file is not readable, or a sidecar is missing.
         LogFileGoneError: a file is not there any more.
     """
     for file in checkpoint.files:
-        for actions, sidecars in _read_file(log, file.path, files=files):
+        for actions, sidecars in _read_file(log, file.path, only=only):
             yield actions
             for sidecar in sidecars:
-                yield from _read_sidecar(log, sidecar, file.name, files=files)
+                yield from _read_sidecar(log, sidecar, file.name, only=only)
 
 
-def _read_sidecar(log: Log, sidecar: Sidecar, manifest: str, *, files: bool) -> Iterator[Actions]:
+def _read_sidecar(log: Log, sidecar: Sidecar, manifest: str, *, only: Only | None) -> Iterator[Actions]:
     name = sidecar_name(sidecar.path)
     if name is None:
         raise CorruptLogError(f"{manifest}: not the path of a sidecar: {sidecar.path!r}")
     try:
-        for actions, _ in _read_file(log, f"{LOG_FOLDER}/{SIDECAR_FOLDER}/{name}", files=files):
+        for actions, _ in _read_file(log, f"{LOG_FOLDER}/{SIDECAR_FOLDER}/{name}", only=only):
             yield actions
     except LogFileGoneError as error:
         if "/" not in sidecar.path:
@@ -251,14 +326,14 @@ def _read_sidecar(log: Log, sidecar: Sidecar, manifest: str, *, files: bool) -> 
         raise CorruptLogError(f"{manifest} names a sidecar that is not there: {sidecar.path}") from error
 
 
-def _read_file(log: Log, path: str, *, files: bool) -> Iterator[tuple[Actions, list[Sidecar]]]:
+def _read_file(log: Log, path: str, *, only: Only | None) -> Iterator[tuple[Actions, list[Sidecar]]]:
     name = path.rsplit("/", 1)[-1]
     if path.endswith(".json"):
         for actions in decode_actions(_chunks(log, path), name):
             yield actions, _take_sidecars(actions, name)
         return
     with _listed(path), log.store.open(path) as source:
-        for actions, rows in _parquet().decode_checkpoint_rows(source, name, files=files):
+        for actions, rows in _parquet().decode_checkpoint_rows(source, name, only=only):
             yield actions, [_sidecar(row, name) for row in rows]
 
 

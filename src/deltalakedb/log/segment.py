@@ -45,6 +45,18 @@ class LogSegment:
     checksums: tuple[LogFile, ...] = ()
 
     @property
+    def own_commit(self) -> LogFile | None:
+        """The commit of the checkpoint's own version; None where it is gone, or the log begins with no checkpoint."""
+        first = self.commits[0] if self.checkpoint is not None and self.commits else None
+        return first if first is not None and first.version == self.first_version else None
+
+    @property
+    def floor_files(self) -> tuple[LogFile, ...]:
+        """The files of the version that it begins with: its own commit if any, then the checkpoint."""
+        own = () if self.own_commit is None else (self.own_commit,)
+        return (*own, *(self.checkpoint.files if self.checkpoint is not None else ()))
+
+    @property
     def files(self) -> tuple[LogFile, ...]:
         """All its files that are named in the listing (sidecars are not) but for the checksums."""
         return self.commits + (self.checkpoint.files if self.checkpoint else ())
@@ -97,6 +109,14 @@ def candidates(files: Iterable[LogFile], to_version: int | None = None) -> Itera
             for checkpoint in shelf.checkpoints[version]:
                 yield _segment(shelf, version, newest, checkpoint)
     raise _no_start(shelf, first)
+
+
+def checkpoints(files: Iterable[LogFile], first: int, last: int) -> Iterator[Checkpoint]:
+    """Yields a listing's checkpoints of the versions from `first` to `last`, the newest first."""
+    shelf = _sort(files)
+    for version in sorted(shelf.checkpoints, reverse=True):
+        if first <= version <= last:
+            yield from shelf.checkpoints[version]
 
 
 def _sort(files: Iterable[LogFile]) -> _Shelf:

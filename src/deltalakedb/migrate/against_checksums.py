@@ -46,10 +46,11 @@ def compare_with_checksum(
     for field, expected in _comparable(told):
         actual = _of_field(in_sql, field, expected)
         if field not in foreign and expected != actual:
-            findings.add(snapshot.version, "checksum", None, {field: expected}, {field: actual}, again=True)
+            values = {field: expected}, {field: actual}
+            findings.add(snapshot.version, "checksum", None, *values, source=name, again=True)
     files = told.get("allFiles")
     if isinstance(files, list) and not foreign:
-        _compare_all_files(files, snapshot, findings)
+        _compare_all_files(files, name, snapshot, findings)
     return foreign
 
 
@@ -99,6 +100,13 @@ def _of_log(reading: Reading, version: int) -> State:
         "numDeletionVectorsOpt": totals.vectors,
         "numDeletedRecordsOpt": totals.deleted,
         "inCommitTimestampOpt": info.get("inCommitTimestamp"),
+        **state_of_log(reading, version),
+    }
+
+
+def state_of_log(reading: Reading, version: int) -> State:
+    """Returns what holds at a version of the log beside files, under the names that a checksum has for it."""
+    return {
         "metadata": _newest({(None, v): body for v, body in reading.metadata.items()}, version).get(None),
         "protocol": _newest({(None, v): body for v, body in reading.protocols.items()}, version).get(None),
         "setTransactions": _newest(reading.transactions, version),
@@ -113,12 +121,19 @@ def _newest(states: Mapping[tuple[Any, int], Action], version: int) -> dict[Any,
 
 def _of_catalog(snapshot: Snapshot) -> State:
     files, size, *_ = snapshot.count()
-    metadata, protocol = snapshot.metadata(), snapshot.protocol()
     commit = next((c for c in snapshot.commits(limit=1) if c.version == snapshot.version), None)
     return {
         "numFiles": files,
         "tableSizeBytes": size,
         "inCommitTimestampOpt": commit.in_commit_timestamp if commit else None,
+        **state_of_catalog(snapshot),
+    }
+
+
+def state_of_catalog(snapshot: Snapshot) -> State:
+    """Returns the same of the catalog as `state_of_log` does of the log."""
+    metadata, protocol = snapshot.metadata(), snapshot.protocol()
+    return {
         "metadata": _state(metadata_of(metadata)) if metadata else {},
         "protocol": _state(protocol_of(protocol)) if protocol else {},
         "setTransactions": {row.app_id: _state(txn_of(row)) for row in snapshot.transactions()},
@@ -126,7 +141,7 @@ def _of_catalog(snapshot: Snapshot) -> State:
     }
 
 
-def _compare_all_files(files: list[Action], snapshot: Snapshot, findings: Findings) -> None:
+def _compare_all_files(files: list[Action], name: str, snapshot: Snapshot, findings: Findings) -> None:
     """Compares paths, sizes and partition values; the rest is as the log has it, or an older form of it."""
     expected = {body["path"]: (body.get("size"), body.get("partitionValues") or {}) for body in files}
     actual = {row.path: (row.size, parsed_json(row.partition_values)) for row in snapshot.files()}
@@ -135,7 +150,7 @@ def _compare_all_files(files: list[Action], snapshot: Snapshot, findings: Findin
         if told == found:
             continue
         kind = "file_extra" if told is None else "file_missing" if found is None else "checksum"
-        findings.add(snapshot.version, kind, path, _shown(told), _shown(found), again=True)
+        findings.add(snapshot.version, kind, path, _shown(told), _shown(found), source=name, again=True)
 
 
 def _shown(file: tuple[Any, Any] | None) -> object:

@@ -14,7 +14,7 @@ from ..catalog.gaps import whole_from
 from ..catalog.snapshot import Snapshot
 from ..log.segment import LogSegment
 from ..log.store import Store
-from .differences import Findings
+from .differences import Doubt, Findings
 from .facts import parsed_json
 from .processes import PATIENCE_SECONDS
 from .state_against_log import metadata_of, protocol_of
@@ -104,13 +104,14 @@ def compare_history(table: DeltaTable, snapshot: Snapshot, segment: LogSegment, 
     told = [commit for commit in snapshot.commits() if commit.commit_info is not None and commit.version in there]
     older = segment.checkpoint is not None or segment.first_version < whole
     if len(seen) < len(told) or (len(seen) > len(told) and not older):
-        findings.add(snapshot.version, "commit", None, f"{len(seen)} commits", f"{len(told)} commits", again=True)
+        findings.doubt(Doubt(snapshot.version, "commit", None, f"{len(seen)} commits", f"{len(told)} commits"))
         return
     for commit, expected in zip(
         told, seen, strict=False
     ):  # delta-rs also shows what is left of commits below the floor
-        actual = json.loads(commit.commit_info or "{}")
-        findings.compare(commit.version, "commit", None, _noted(expected), _noted(actual), again=True)
+        theirs, ours = _noted(expected), _noted(json.loads(commit.commit_info or "{}"))
+        if theirs != ours:
+            findings.doubt(Doubt(commit.version, "commit", None, theirs, ours))
 
 
 def _noted(info: Any) -> dict[str, Any]:
@@ -128,7 +129,7 @@ def compare_state_with_delta_rs(table: DeltaTable, snapshot: Snapshot, findings:
     version, row, protocol = snapshot.version, snapshot.metadata(), snapshot.protocol()
     seen = table.metadata()
     if row is None or protocol is None:
-        findings.add(version, "metadata" if row is None else "protocol", None, "one", None, again=True)
+        findings.doubt(Doubt(version, "metadata" if row is None else "protocol", None, "one", None))
         return
     metadata = metadata_of(row)
     for kind, name, expected in (
@@ -142,13 +143,13 @@ def compare_state_with_delta_rs(table: DeltaTable, snapshot: Snapshot, findings:
     ):
         actual = parsed_json(metadata[name]) if kind == "schema" else metadata[name]
         if (expected or None) != (actual or None):
-            findings.add(version, kind, None, {name: expected}, {name: actual}, again=True)
+            findings.doubt(Doubt(version, kind, None, {name: expected}, {name: actual}))
     _compare_protocol(table, protocol_of(protocol), version, findings)
     for txn in snapshot.transactions():
         expected = table.transaction_version(txn.app_id)
         if expected is not None and expected != txn.txn_version:  # None: it has expired
             told, found = ({"appId": txn.app_id, "version": number} for number in (expected, txn.txn_version))
-            findings.add(version, "txn", None, told, found, again=True)
+            findings.doubt(Doubt(version, "txn", None, told, found))
 
 
 def _compare_protocol(table: DeltaTable, actual: dict[str, Any], version: int, findings: Findings) -> None:
@@ -162,4 +163,5 @@ def _compare_protocol(table: DeltaTable, actual: dict[str, Any], version: int, f
     found = {name: actual[name] for name in expected}
     for name in ("readerFeatures", "writerFeatures"):
         found[name] = sorted(found[name] or ())
-    findings.compare(version, "protocol", None, expected, found, again=True)
+    if expected != found:
+        findings.doubt(Doubt(version, "protocol", None, expected, found))

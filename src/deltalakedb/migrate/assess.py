@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,11 +14,13 @@ from ..catalog.database import Database
 from ..catalog.registry import TableEntry, TableStatus
 from ..errors import TableExistsError
 from ..log.path import LogFile
-from ..log.reader import check_opening, open_log, plan
+from ..log.reader import Log, check_opening, open_log, plan
 from ..log.segment import LogSegment
 from ..log.store import Location, open_store
 from ..replay.backward import BackwardReplay
+from ..replay.dangling import Lifetime, under_another_vector
 from ..rows import FileLifetime, MetadataRow, ProtocolRow, Rows
+from .checkpoint_sums import CheckpointWatch, active_files, contradiction_warnings
 from .feed import Read
 from .importer import check_table_id, default_table_id
 from .replayed import replayed
@@ -87,8 +89,9 @@ def assess(
     segment = plan(log)
     check_opening(log, segment)
     contents = _Contents(Told(table_id, segment, listener), Read(segment.version, 0, 0))
+    watch = CheckpointWatch(log, segment)
     with BackwardReplay() as replay:
-        for rows in replayed(log, segment, replay, each=contents.note):
+        for rows in watch.passed(replayed(log, segment, replay, each=contents.note)):
             contents.add(rows)
     seconds = time.perf_counter() - begun
     return Assessment(
@@ -103,12 +106,36 @@ def assess(
         duration_seconds=seconds,
         dry_run=True,
         resumed=entry is not None or (status is not None and status.rows_loaded > 0),
-        warnings=(*log.warnings, *replay.violations),
+        warnings=_warnings(log, segment, replay, watch),
         features=tuple(sorted(contents.features)),
         log_bytes=segment.size,
         estimated_seconds=seconds + contents.rows / database.dialect.rows_per_second,
         estimated_bytes=contents.text_bytes + contents.rows * database.dialect.bytes_per_row,
     )
+
+
+def _warnings(log: Log, segment: LogSegment, replay: BackwardReplay, watch: CheckpointWatch) -> tuple[str, ...]:
+    """Returns what the import would say; where the log contradicts itself, it is read again to name the files."""
+    contradiction, against = watch.contradiction(), list[str]()
+    paths = {remove.path for remove in replay.dangling.found}
+    if paths:
+        files = (file for file in _files(log, segment) if file.path in paths and file.added_version is not None)
+        against += under_another_vector(replay.dangling.found, map(_lifetime, files))
+    if contradiction is not None:
+        at = contradiction.checkpoint.version
+        against += contradiction_warnings(log, contradiction, active_files(_files(log, segment), at))
+    return (*log.warnings, *replay.cautions, *replay.violations, *against)
+
+
+def _files(log: Log, segment: LogSegment) -> Iterator[FileLifetime]:
+    with BackwardReplay() as replay:
+        for rows in replayed(log, segment, replay):
+            yield from rows.files
+
+
+def _lifetime(file: FileLifetime) -> Lifetime:
+    assert file.added_version is not None
+    return Lifetime(file.path, file.deletion_vector_id, file.added_version, file.removed_version)
 
 
 def _known(database: Database, table_id: str) -> tuple[TableStatus | None, TableEntry | None]:

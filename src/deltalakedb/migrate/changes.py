@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
@@ -18,11 +18,9 @@ from ..catalog.partitions import name_values
 from ..catalog.registry import TableEntry
 from ..catalog.schema import migration_status
 from ..catalog.snapshot import Snapshot
-from ..errors import CorruptLogError
-from ..log.actions import Actions
 from ..log.path import LogFile
-from ..log.reader import Log, check_format, read_commit
-from ..log.store import CHUNK_BYTES
+from ..log.reader import Log, commit_pieces
+from ..replay.files import decoding
 from ..replay.forward import FindLive, ForwardReplay, Step
 from ..replay.state import CommitSource, CommitState
 from ..rows import Rows
@@ -69,31 +67,27 @@ class Change:
             self._active_bytes += sign * sum(sizes)
 
     def commit(self, log: Log, commit: LogFile, *, at_floor: bool = False) -> tuple[CommitState, ForwardReplay]:
-        """Applies a commit; `at_floor` as for `CommitSource`.
+        """Applies a commit, but for what `CommitState.finish` makes rows of; `at_floor` as for `CommitSource`.
 
         Raises:
             CorruptLogError, UnsupportedTableError, StorageError: it can't be read, or not be understood.
         """
-        pieces = _pieces(log, commit)
-        state = CommitState(CommitSource(commit.version, commit.name, commit.modified_ms, (), at_floor))
+        pieces = commit_pieces(log, commit)
+        state = CommitState(CommitSource(commit.version, commit.name, commit.modified_ms, pieces, at_floor))
         replay = ForwardReplay(state, self.find_live)
-        try:
+        with decoding(commit.name):
             for piece in pieces():
                 self.append(state.take(piece))
             self.write(replay.remove(chain.from_iterable(piece.removes for piece in pieces())))
             self.write(replay.add(chain.from_iterable(piece.adds for piece in pieces())))
-        except msgspec.MsgspecError as error:
-            raise CorruptLogError(f"{commit.name}: {error}") from error
-        if state.metadata is not None:
-            check_format(state.metadata)
-        self.append(state.finish())
         return state, replay
 
     def move_on(
         self, entry: TableEntry, version: int, files: Iterable[LogFile], *, commits: int, warnings: list[str]
     ) -> TableEntry:
         """Moves the table on to a version, for which files of the log were read, `commits` of them commits."""
-        told = [*msgspec.json.decode(entry.warnings or "[]"), *warnings]
+        told = msgspec.json.decode(entry.warnings or "[]")
+        told += [warning for warning in warnings if warning not in told]
         moved = replace(
             entry,
             version=version,
@@ -122,11 +116,3 @@ class Change:
             newest = Snapshot(self.connection, entry, entry.version)
             keys = None if self._has_new_columns else self._partitions
             name_values(self.connection, self.table_id, newest.metadata(), newest.protocol(), keys)
-
-
-def _pieces(log: Log, commit: LogFile) -> Callable[[], Iterator[Actions]]:
-    """What reads a commit, any number of times: small ones from memory, large ones in pieces from the store."""
-    if commit.size > CHUNK_BYTES:
-        return lambda: read_commit(log, commit)
-    whole = list(read_commit(log, commit))
-    return lambda: iter(whole)

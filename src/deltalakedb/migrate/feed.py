@@ -11,9 +11,11 @@ from ..log.path import LogFile, LogFileKind
 from ..log.reader import Log
 from ..log.segment import LogSegment
 from ..replay.backward import BackwardReplay
+from ..replay.dangling import Dangling
 from ..replay.state import others_json
 from ..rows import Rows
 from .batches import batches
+from .checkpoint_sums import CheckpointWatch, Contradiction
 from .replayed import replayed
 
 
@@ -39,10 +41,20 @@ class Source:
 
 
 class Ending(NamedTuple):
-    """What is known when a log has been read: what it does against the protocol, and what we don't model."""
+    """What is known when a log has been read.
+
+    Attributes:
+        warnings: what was passed over, and what to say of its features.
+        violations: what it does against the protocol.
+        dangling: removes that found nothing.
+        contradiction: what its newest checkpoint says against its commits.
+        checkpoint_actions: what we don't model of the checkpoint that it begins with.
+    """
 
     warnings: list[str]
     violations: list[str]
+    dangling: list[Dangling]
+    contradiction: Contradiction | None
     checkpoint_actions: str | None
 
 
@@ -99,14 +111,18 @@ def feed(source: Source) -> Iterator[Batch]:
         read = read.and_file(file)
 
     seen: set[int] = set()
+    watch = CheckpointWatch(source.log, source.segment)
     with BackwardReplay() as replay:
-        rows = replayed(source.log, source.segment, replay, each=note)
+        rows = watch.passed(replayed(source.log, source.segment, replay, each=note))
         for batch, last in batches(rows, source.batch_size, source.skip):
-            ending = None
-            if last:
-                others = others_json(replay.checkpoint_actions)
-                ending = Ending(source.log.warnings, replay.violations, others)
-            yield _packed(source, batch, seen, read, ending)
+            yield _packed(source, batch, seen, read, _ending(source.log, replay, watch) if last else None)
+
+
+def _ending(log: Log, replay: BackwardReplay, watch: CheckpointWatch) -> Ending:
+    contradiction = watch.contradiction()
+    others = others_json(replay.checkpoint_actions)
+    warnings = [*log.warnings, *replay.cautions]
+    return Ending(warnings, replay.violations, replay.dangling.found, contradiction, others)
 
 
 def _packed(source: Source, batch: Rows, seen: set[int], read: Read, ending: Ending | None) -> Batch:

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from .. import json_columns
 from ..catalog.snapshot import Snapshot, with_deletion_vector
-from .differences import Findings
+from .differences import Doubt, Findings
 from .facts import parsed_json, whole
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class _Files:
                 self._compare_page(*self._matched(rows), pool)
             self._decide(all_but=0)
         for path, place in chain(self._places.items(), _pairs(self._several)):
-            self._add("file_missing", path, {"size": self._seen["size_bytes"][place].as_py()}, None)
+            self._doubt("file_missing", path, {"size": self._seen["size_bytes"][place].as_py()}, None)
 
     def _pages(self) -> Iterator[_Rows]:
         names = _Rows._fields[:-1]  # the version comes of itself, and then the place
@@ -114,7 +114,7 @@ class _Files:
             if places:
                 places.pop()
             else:
-                self._add("file_extra", path, None, {"added_version": added_version, "size": size})
+                self._doubt("file_extra", path, None, {"added_version": added_version, "size": size}, added_version)
 
     def _at(self, places: list[int]) -> pa.Table:
         """Returns what delta-rs has at some places, which mostly lie together."""
@@ -125,17 +125,25 @@ class _Files:
             seen = seen.combine_chunks()
         return seen.take(_integers([place - first for place in places]))
 
-    def _add(self, kind: str, path: str, expected: object, actual: object) -> None:
-        self._findings.add(self._snapshot.version, kind, path, expected, actual, again=True)
+    def _doubt(
+        self,
+        kind: str,
+        path: str,
+        expected: object,
+        actual: object,
+        added_version: int | None = None,
+        field: tuple[str, ...] = (),
+    ) -> None:
+        self._findings.doubt(Doubt(self._snapshot.version, kind, path, expected, actual, added_version, field))
 
     def _compare_page(self, rows: _Rows, seen: pa.Table, pool: Executor) -> None:
         for kind, name in (("size", "size_bytes"), ("modification_time",) * 2, ("num_records",) * 2):
             told, found = seen[name].to_pylist(), getattr(rows, kind)
             if told == list(found):
                 continue
-            for path, expected, actual in zip(rows.path, told, found, strict=True):
+            for path, expected, actual, added in zip(rows.path, told, found, rows.added_version, strict=True):
                 if expected is not None and expected != actual:
-                    self._add(kind, path, expected, actual)
+                    self._doubt(kind, path, expected, actual, added)
         self._compare_partitions(rows, seen)
         self._undecided.append((pool.submit(_differ, rows, seen), rows, seen))
         self._decide(all_but=2 * _THREADS)
@@ -151,9 +159,11 @@ class _Files:
             pairs = set(zip(rows.partition_values, column, strict=True))
             wrong = {pair for pair in pairs if not _same(pair[1], _partition_value(texts[pair[0]], kind))}
             if wrong:
-                for path, pair in zip(rows.path, zip(rows.partition_values, column, strict=True), strict=True):
+                all_pairs = zip(rows.partition_values, column, strict=True)
+                for path, pair, added in zip(rows.path, all_pairs, rows.added_version, strict=True):
                     if pair in wrong:
-                        self._add("partition_values", path, {name: _shown(pair[1])}, {name: texts[pair[0]]})
+                        values = {name: _shown(pair[1])}, {name: texts[pair[0]]}
+                        self._doubt("partition_values", path, *values, added)
 
     def _decide(self, *, all_but: int) -> None:
         """Takes what threads have found of statistics; those that are not the same at first sight one by one."""
@@ -170,13 +180,14 @@ class _Files:
                 continue
             told = [value.get(ours) if isinstance(value, dict) else None for value in stats]
             for names, kind, column in _leaves(seen[theirs]):
-                for path, values, expected in zip(rows.path, told, column, strict=True):
+                for path, values, expected, added in zip(rows.path, told, column, rows.added_version, strict=True):
                     if expected is None:
                         continue
-                    value = _inner(values, names)
+                    value = inner(values, names)
                     if value != expected and not _same(expected, None if value is None else _typed(value, kind)):
-                        name = ".".join((ours, *names))
-                        self._add("stats", path, {name: _shown(expected)}, {name: value})
+                        field = (ours, *names)
+                        name = ".".join(field)
+                        self._doubt("stats", path, {name: _shown(expected)}, {name: value}, added, field)
 
 
 def _places_of(paths: list[str]) -> tuple[dict[str, int], dict[str, list[int]]]:
@@ -238,10 +249,10 @@ def compare_deletion_vectors(table: DeltaTable, snapshot: Snapshot, findings: Fi
     protocol = snapshot.protocol()
     if protocol is None or "deletionVectors" not in (protocol.reader_features or ""):
         return
-    actual, rows = dict[str, tuple[str, int | None]](), 0
+    actual, rows = dict[str, _WithVector](), 0
     for row in snapshot.files(with_deletion_vector()):
         cardinality = (parsed_json(row.deletion_vector) or {}).get("cardinality")
-        actual[_place(table.table_uri, row.path)] = row.path, cardinality
+        actual[_place(table.table_uri, row.path)] = _WithVector(row.path, cardinality, row.added_version)
         rows += row.num_records or 0
     if rows > MAX_VECTOR_ROWS:
         findings.note(f"delta-rs was not asked for the deletion vectors of {rows} rows")
@@ -257,12 +268,21 @@ def compare_deletion_vectors(table: DeltaTable, snapshot: Snapshot, findings: Fi
     }
     without = expected.keys() - actual.keys()
     if without:
-        files = ((_place(table.table_uri, row.path), row.path) for row in snapshot.files())
-        actual |= {place: (path, None) for place, path in files if place in without}
+        files = ((_place(table.table_uri, row.path), row) for row in snapshot.files())
+        actual |= {place: _WithVector(row.path, None, row.added_version) for place, row in files if place in without}
     for place in sorted({*expected, *actual}):
-        path, cardinality = actual.get(place, (place, None))
-        if expected.get(place) != cardinality:
-            findings.add(snapshot.version, "deletion_vector", path, expected.get(place), cardinality, again=True)
+        path, cardinality, added = actual.get(place) or _WithVector(place, None, None)
+        told = expected.get(place)
+        if told != cardinality:
+            findings.doubt(Doubt(snapshot.version, "deletion_vector", path, told, cardinality, added))
+
+
+class _WithVector(NamedTuple):
+    """A file of SQL, and how many of its rows its deletion vector deletes."""
+
+    path: str
+    cardinality: int | None
+    added_version: int | None
 
 
 def _place(root: str, path: str) -> str:
@@ -293,7 +313,8 @@ def _leaves(column: pa.ChunkedArray, names: tuple[str, ...] = ()) -> Iterator[Le
         yield names, kind, column.to_pylist()
 
 
-def _inner(value: Any, names: tuple[str, ...]) -> Any:
+def inner(value: Any, names: tuple[str, ...]) -> Any:
+    """Returns what is in objects within objects, under some names; None where it isn't there."""
     for name in names:
         if not isinstance(value, dict):
             return None

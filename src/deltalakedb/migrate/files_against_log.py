@@ -232,7 +232,7 @@ def _compare_path(lives: list[Life], rows: list[Life], newest: int, findings: Fi
                 _compare_life(life, row, findings)
     for life in lives:
         kind = "tombstone" if life.added is None else "file_missing"
-        findings.add(_begin(life), kind, life.path, _lifetime(life), None)
+        findings.add(_begin(life), kind, life.path, _lifetime(life), None, source=life.source)
     for row in rows:
         kind = "tombstone" if row.added is None else "file_extra"
         findings.add(min(_begin(row), newest), kind, row.path, None, _lifetime(row))
@@ -240,10 +240,11 @@ def _compare_path(lives: list[Life], rows: list[Life], newest: int, findings: Fi
 
 def _compare_life(life: Life, row: Life, findings: Findings) -> None:
     begin = _begin(life)
-    findings.compare(begin, "added_version", life.path, life.added, row.added)
+    findings.compare(begin, "added_version", life.path, life.added, row.added, source=life.source)
     if life.ended != row.ended:
         end = life.ended if life.ended is not None else row.ended
-        findings.add(begin if end is None else end, "removed_version", life.path, life.ended, row.ended)
+        source = life.end_source or life.source
+        findings.add(begin if end is None else end, "removed_version", life.path, life.ended, row.ended, source=source)
     else:
         _compare_removes(life, row, findings)
     expected_facts, actual_facts = life.facts, row.facts
@@ -256,19 +257,20 @@ def _compare_life(life: Life, row: Life, findings: Findings) -> None:
     for name, expected, actual in zip(FileFacts._fields, expected_facts, actual_facts, strict=True):
         if name == "deletion_vector_id" and expected_facts.deletion_vector != actual_facts.deletion_vector:
             continue
-        findings.compare(begin, _KINDS.get(name, name), life.path, expected, actual)
+        findings.compare(begin, _KINDS.get(name, name), life.path, expected, actual, source=life.source)
 
 
 def _compare_removes(life: Life, row: Life, findings: Findings) -> None:
     end = life.ended if life.ended is not None else _begin(life)
     names = {*(life.remove or ()), *(row.remove or ())}
     if not names:  # but one of the two may be there
-        findings.compare(end, "tombstone", life.path, life.remove, row.remove)
+        findings.compare(end, "tombstone", life.path, life.remove, row.remove, source=life.end_source)
     for name in sorted(names):
         expected, actual = ((remove or {}).get(name) for remove in (life.remove, row.remove))
         # What the remove only repeats of the file is found there.
         if expected != actual and not _repeated(name, expected, life, actual, row):
-            findings.add(end, "tombstone", life.path, {name: expected}, {name: actual})
+            values = {name: expected}, {name: actual}
+            findings.add(end, "tombstone", life.path, *values, source=life.end_source)
 
 
 _REPEATED = {

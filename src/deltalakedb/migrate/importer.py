@@ -6,7 +6,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import Any
 from urllib.parse import unquote
@@ -31,6 +31,7 @@ from ..log.store import Location, Store, is_uri, location_text, open_store
 from ..steps import step
 from .ahead import Ahead
 from .claimed import claimed
+from .contradictions import checkpoint_warnings, dangling_warnings
 from .feed import Batch, Ending, Source
 from .processes import is_large
 from .retrying import persistently
@@ -44,6 +45,9 @@ DEFAULT_BATCH_SIZE = 1000
 
 MOST_AT_ONCE = 500
 """Files that are packed at once: what is decoded together should fit the processor's cache. A transaction has more."""
+
+_ORDER_OF_ROWS = "the checkpoint before its own commit"
+"""Changes whenever a replay makes the rows of some log in another order."""
 
 _COUNTED = (
     "files_processed",
@@ -373,7 +377,6 @@ class _Import:
         )
 
     def _complete(self, ending: Ending, log: Log, segment: LogSegment) -> TableEntry:
-        warnings = [*ending.warnings, *ending.violations]
         entry = TableEntry(
             table_id=self.table_id,
             location=log.location,
@@ -382,14 +385,20 @@ class _Import:
             log_version=segment.version,
             imported_at=registry.now(),
             synced_at=registry.now(),
-            warnings=msgspec.json.encode(warnings).decode() if warnings else None,
+            warnings=None,
             checkpoint_actions=ending.checkpoint_actions,
         )
+        warnings = [*ending.warnings, *ending.violations, *self._contradictions(ending, log, entry)]
+        entry = replace(entry, warnings=msgspec.json.encode(warnings).decode() if warnings else None)
         registry.complete(self.connection, entry)
         newest = Snapshot(self.connection, entry, entry.version)
         name_values(self.connection, self.table_id, newest.metadata(), newest.protocol())
         self._record_completed(segment.version, owner=registry.this_process())  # what is new comes next
         return entry
+
+    def _contradictions(self, ending: Ending, log: Log, entry: TableEntry) -> Iterator[str]:
+        yield from dangling_warnings(self.connection, self.table_id, ending.dangling)
+        yield from checkpoint_warnings(self.connection, entry, log, ending.contradiction)
 
     def _sync(self, log: Log, entry: TableEntry) -> tuple[TableEntry, TableStatus | None]:
         synced = take_in(self.database, self.connection, log, entry, self.trail, stop=self.stop)
@@ -413,7 +422,9 @@ class _Import:
 def fingerprint(segment: LogSegment) -> str:
     """Returns what tells one log's files from another's: a digest of their names, sizes and times.
 
-    A table that is made anew often has commits of the same names and sizes.
+    A table that is made anew often has commits of the same names and sizes. The order of rows is part of it: a
+    watermark of a release that makes them in another order is none.
     """
-    lines = "\n".join(f"{file.name} {file.size} {file.modified_ms}" for file in segment.files)
+    files = (f"{file.name} {file.size} {file.modified_ms}" for file in segment.files)
+    lines = "\n".join((_ORDER_OF_ROWS, *files))
     return hashlib.blake2b(lines.encode(), digest_size=32).hexdigest()

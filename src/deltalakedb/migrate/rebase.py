@@ -14,11 +14,11 @@ from ..catalog.gaps import Gap, with_gap
 from ..catalog.registry import TableEntry
 from ..catalog.snapshot import Snapshot
 from ..errors import CorruptLogError
-from ..log.actions import Metadata
-from ..log.reader import Log, check_format, read_checkpoint
+from ..log.reader import Log, read_checkpoint, understood
 from ..log.segment import Checkpoint, LogSegment
+from ..replay.floor import contradictions
 from ..replay.rebase import RebaseReplay
-from ..replay.state import CheckpointState, others_json
+from ..replay.state import CheckpointState, CommitState, others_json
 from ..rows import DomainMetadataRow, Rows
 from .changes import Change
 
@@ -43,14 +43,16 @@ def rebase(
     """
     assert segment.checkpoint is not None
     version, change = segment.first_version, Change(connection, database.dialect, entry.table_id)
-    own = [commit for commit in segment.commits[:1] if commit.version == version]
-    own_state, own_replay = change.commit(log, own[0], at_floor=True) if own else (None, None)
+    own = segment.own_commit
+    own_state, own_replay = (None, None) if own is None else change.commit(log, own, at_floor=True)
     state = CheckpointState(version, own_state)
     replay = RebaseReplay(
         version, own_replay, change.find_live, lambda hashes: find_removed(connection, entry.table_id, hashes)
     )
-    domains = set(own_state.domains if own_state else ())
-    domains |= _read(log, segment.checkpoint, state, replay, change)
+    domains = _read(log, segment.checkpoint, state, replay, change)
+    if own_state is not None:
+        domains |= own_state.domains.keys()
+        change.append(own_state.finish())
     with database.reading() as beside:
         before = Snapshot(beside, entry, entry.version, is_newest=True)
         with closing(before.files()) as live:
@@ -58,21 +60,27 @@ def rebase(
         gone = [row.domain for row in before.domain_metadata() if row.domain not in domains]
     change.append(Rows(domain_metadata=[DomainMetadataRow(domain, version, "", True, None) for domain in gone]))
     gap = Gap(entry.version + 1, version - 1, others_json(state.others))
-    warnings = [*(own_state.violations if own_state else ()), *replay.violations]
-    warnings.append(f"{gap} in the log before a sync could take it in")
     moved = replace(entry, gaps=with_gap(entry, gap))
-    files = (*own, *segment.checkpoint.files)
-    return change.move_on(moved, version, files, commits=len(own), warnings=warnings), gap
+    warnings = _warnings(segment.checkpoint, state, own_state, replay)
+    warnings.append(f"{gap} in the log before a sync could take it in")
+    commits = 0 if own is None else 1
+    return change.move_on(moved, version, segment.floor_files, commits=commits, warnings=warnings), gap
+
+
+def _warnings(
+    checkpoint: Checkpoint, state: CheckpointState, own: CommitState | None, replay: RebaseReplay
+) -> list[str]:
+    if own is None:
+        return state.cautions
+    against = contradictions(own.source.name, checkpoint.name, replay.lacks, replay.has)
+    return [*state.cautions, *own.cautions, *own.violations, *against]
 
 
 def _read(log: Log, checkpoint: Checkpoint, state: CheckpointState, replay: RebaseReplay, change: Change) -> set[str]:
     """Applies a checkpoint; returns the domains that it names."""
     domains = set[str]()
     try:
-        for piece in read_checkpoint(log, checkpoint):
-            for action in piece.others:
-                if isinstance(action, Metadata):
-                    check_format(action)
+        for piece in understood(read_checkpoint(log, checkpoint), checkpoint.name):
             rows = state.take(piece)
             domains.update(row.domain for row in rows.domain_metadata)
             change.append(rows)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
-from ..log.actions import Actions, Metadata
+from ..log.actions import Actions
 from ..log.path import LogFile
-from ..log.reader import Log, check_format, expect, read_checkpoint, read_commit
-from ..log.segment import LogSegment
+from ..log.reader import Log, commit_pieces, expect, read_checkpoint, read_commit, understood
+from ..log.segment import Checkpoint, LogSegment
 from ..replay.backward import BackwardReplay
+from ..replay.floor import CheckpointSource
 from ..replay.state import CommitSource
 from ..rows import Rows
 
@@ -23,27 +25,28 @@ def replayed(
     Raises:
         CorruptLogError, UnsupportedTableError, StorageError: a file can't be read, or not be understood.
     """
-    checkpoint = segment.checkpoint.files if segment.checkpoint is not None else ()
-    expect(log, (*reversed(segment.commits), *checkpoint))
-    for commit in reversed(segment.commits):
-        at_floor = segment.checkpoint is not None and commit.version == segment.first_version
-        pieces = _checked(read_commit(log, commit))
-        source = CommitSource(commit.version, commit.name, commit.modified_ms, pieces, at_floor)
-        yield from replay.commit(source)
+    above = [commit for commit in reversed(segment.commits) if commit is not segment.own_commit]
+    expect(log, (*above, *segment.floor_files))
+    for commit in above:
+        pieces = partial(_pieces, log, commit)
+        yield from replay.commit(CommitSource(commit.version, commit.name, commit.modified_ms, pieces))
         if each is not None:
             each(commit)
     if segment.checkpoint is not None:
-        yield from replay.checkpoint(segment.first_version, read_checkpoint(log, segment.checkpoint))
-        if each is not None:
-            for file in segment.checkpoint.files:
-                each(file)
+        yield from _floor(log, segment.checkpoint, segment.own_commit, replay)
+    if each is not None:
+        for file in segment.floor_files:
+            each(file)
     yield from replay.finish()
 
 
-def _checked(pieces: Iterator[Actions]) -> Iterator[Actions]:
-    """Passes pieces on whose metadata we can follow: a table's format may change with any commit."""
-    for piece in pieces:
-        for action in piece.others:
-            if isinstance(action, Metadata):
-                check_format(action)
-        yield piece
+def _pieces(log: Log, commit: LogFile) -> Iterator[Actions]:
+    return understood(read_commit(log, commit), commit.name)
+
+
+def _floor(log: Log, checkpoint: Checkpoint, own: LogFile | None, replay: BackwardReplay) -> Iterator[Rows]:
+    commit = None
+    if own is not None:
+        commit = CommitSource(own.version, own.name, own.modified_ms, commit_pieces(log, own), at_floor=True)
+    pieces = understood(read_checkpoint(log, checkpoint), checkpoint.name)
+    yield from replay.floor(CheckpointSource(checkpoint.version, checkpoint.name, pieces), commit)

@@ -7,7 +7,7 @@ objects, and what is null is left out.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 import orjson
@@ -110,8 +110,8 @@ def _next(text: str, position: int) -> int:
     return 0
 
 
-def parquet_actions(source: BinaryIO, name: str) -> Iterator[Named]:
-    """Yields the actions of a checkpoint or sidecar in Parquet.
+def parquet_actions(source: BinaryIO, name: str, columns: Sequence[str] | None = None) -> Iterator[Named]:
+    """Yields the actions of a checkpoint or sidecar in Parquet, or some of its columns only.
 
     Statistics that are there as structs only become the field `stats` as a dictionary, where JSON is a text.
 
@@ -120,7 +120,7 @@ def parquet_actions(source: BinaryIO, name: str) -> Iterator[Named]:
     """
     try:
         with pq.ParquetFile(source) as file:
-            for batch in file.iter_batches(_ROWS, columns=_columns(file)):
+            for batch in file.iter_batches(_ROWS, columns=_columns(file) if columns is None else [*columns]):
                 for column, kind in zip(batch.schema.names, batch.schema.types, strict=True):
                     for value in batch.column(column).drop_null().to_pylist():
                         yield column, _plain(value, kind)

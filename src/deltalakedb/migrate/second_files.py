@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from ..errors import CorruptLogError, DeltaLakeDBError, LocationNotFoundError
 from ..log.path import LOG_FOLDER, SIDECAR_FOLDER, LogFile, sidecar_name
 from ..log.reader import Log
+from ..log.segment import Checkpoint
+from .facts import vector_id
 from .second_decoding import Named, json_actions, parquet_actions
 
 Each = Callable[[], None]
+
+_KEYS = ("add.path", "add.deletionVector", "sidecar")
 
 
 @contextmanager
@@ -34,12 +38,18 @@ def commit_actions(log: Log, file: LogFile, each: Each | None) -> Iterator[Named
         each()
 
 
-def checkpoint_actions(log: Log, file: LogFile, each: Each | None) -> Iterator[Named]:
-    """Yields the actions of a part of a checkpoint and of its sidecars; `each` is called behind the last one."""
-    for name, body in _checkpoint_file(log, file.path):
+def checkpoint_actions(
+    log: Log, file: LogFile, each: Each | None, *, columns: Sequence[str] | None = None
+) -> Iterator[Named]:
+    """Yields the actions of a part of a checkpoint and of its sidecars; `each` is called behind the last one.
+
+    With `columns`, only these are read of Parquet files.
+    """
+    for name, body in _checkpoint_file(log, file.path, columns):
         if name == "sidecar":
             try:
-                yield from _checkpoint_file(log, f"{LOG_FOLDER}/{SIDECAR_FOLDER}/{sidecar_name(body['path'])}")
+                sidecar = f"{LOG_FOLDER}/{SIDECAR_FOLDER}/{sidecar_name(body['path'])}"
+                yield from _checkpoint_file(log, sidecar, columns)
             except LocationNotFoundError as error:
                 raise CorruptLogError(f"{file.name} names a sidecar that is not there: {body['path']}") from error
         elif name != "checkpointMetadata":
@@ -48,10 +58,19 @@ def checkpoint_actions(log: Log, file: LogFile, each: Each | None) -> Iterator[N
         each()
 
 
-def _checkpoint_file(log: Log, path: str) -> Iterator[Named]:
+def checkpoint_keys(log: Log, checkpoint: Checkpoint) -> Iterator[tuple[str, str | None]]:
+    """Yields the paths and the deletion vectors' ids of the files of a checkpoint."""
+    for file in checkpoint.files:
+        with understood(file):
+            for name, body in checkpoint_actions(log, file, None, columns=_KEYS):
+                if name == "add":
+                    yield body["path"], vector_id(body.get("deletionVector"))
+
+
+def _checkpoint_file(log: Log, path: str, columns: Sequence[str] | None) -> Iterator[Named]:
     name = path.rpartition("/")[2]
     if name.endswith(".json"):
         yield from json_actions(log.store.chunks(path), name)
     else:
         with log.store.open(path) as source:
-            yield from parquet_actions(source, name)
+            yield from parquet_actions(source, name, columns)

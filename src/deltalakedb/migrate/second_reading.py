@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from ..log.path import LogFile
 from ..log.reader import Log, expect
 from ..log.segment import LogSegment
 from .facts import (
@@ -30,6 +32,7 @@ from .facts import (
     facts_of_add,
     facts_of_tombstone,
     life_digest,
+    parsed_json,
     path_digest,
     pile_of,
     tidy,
@@ -44,7 +47,8 @@ class Life(NamedTuple):
     """A file from the version that adds it to the version that ends it.
 
     `added` is None for a tombstone whose file the log does not add: the facts are the remove's then. `remove` is None
-    for a file that is live, or was added again without a remove; its path is left out.
+    for a file that is live, or was added again without a remove; its path is left out. `source` is the file of the log
+    that tells the facts, `end_source` the one that tells its end; both are None for a row of SQL.
     """
 
     path: str
@@ -52,6 +56,8 @@ class Life(NamedTuple):
     ended: int | None
     facts: FileFacts
     remove: Action | None
+    source: str | None = None
+    end_source: str | None = None
 
     def digest(self, salt: bytes) -> bytes:
         """Returns its `facts.life_digest`."""
@@ -87,7 +93,9 @@ class Reading:
 
     `sums` are of file lifetimes, `own` is of the file actions of the commit at a floor that has a checkpoint. `unsure`
     are the paths and the actions of which one commit says two things, which the protocol forbids: a file that is both
-    added and removed is taken as added, of two adds the first counts, of other actions the last.
+    added and removed is taken as added, of two adds the first counts, of other actions the last. `sources` are the
+    files of the log that say the metadata, protocols, transactions and domains, by the action's name and the key of its
+    dictionary. `notes` say where the floor's own commit and its checkpoint don't agree.
     """
 
     own: Actions
@@ -96,9 +104,11 @@ class Reading:
     commits: dict[int, Commit] = field(default_factory=dict)
     metadata: dict[int, Action] = field(default_factory=dict)
     protocols: dict[int, Action] = field(default_factory=dict)
+    sources: dict[tuple[str, Any], str] = field(default_factory=dict)
     transactions: dict[tuple[str, int], Action] = field(default_factory=dict)
     domains: dict[tuple[str, int], Action] = field(default_factory=dict)
     checkpoint_others: list[Action] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     totals: dict[int, Totals] = field(default_factory=dict)
 
 
@@ -123,6 +133,10 @@ class Scope:
     def reduced(self, added: int | None, facts: FileFacts) -> tuple[int | None, FileFacts]:
         """Returns the version from which on a file counts as added, and what of it is compared."""
         return (self.floor, facts.reduced()) if self.reduces(added) else (added, facts)
+
+    def whole(self) -> Scope:
+        """Returns the same log with all that it says of each file."""
+        return Scope(self.segment, self.segment.first_version, floors_differ=False, salt=self.salt)
 
     def covers(self, ended: int | None) -> bool:
         """Tells whether a file that ended at a version is compared."""
@@ -188,30 +202,33 @@ def read_files(log: Log, scope: Scope, paths: Collection[bytes]) -> list[Life]:
     """Returns the lifetimes of the files whose path has one of the given digests; reads the log anew."""
     lives: list[Life] = []
 
-    def pack(path: str, added: int | None, facts: FileFacts) -> tuple[str, int | None, FileFacts]:
-        return path, added, facts
+    def pack(path: str, added: int | None, facts: FileFacts) -> Life:
+        return Life(path, added, None, facts, None, replay.source)
 
-    def keep(_key: bytes, ended: int | None, what: tuple[str, int | None, FileFacts], remove: Action | None) -> None:
-        path, added, facts = what
-        lives.append(Life(path, added, ended, facts, remove))
+    def keep(_key: bytes, ended: int | None, life: Life, remove: Action | None) -> None:
+        end_source = None if ended is None else replay.source
+        lives.append(life._replace(ended=ended, remove=remove, end_source=end_source))
 
-    _run(log, _Replay(scope, Reading(Actions(scope.salt)), pack, keep, only=paths.__contains__), (), None)
+    replay = _Replay(scope, Reading(Actions(scope.salt)), pack, keep, only=paths.__contains__)
+    _run(log, replay, (), None)
     return lives
 
 
 def _run(log: Log, replay: _Replay, totals_at: Collection[int], each: Each | None) -> None:
-    segment, commits = replay.scope.segment, list(replay.scope.segment.commits)
-    expect(log, (*commits[:1], *(segment.checkpoint.files if segment.checkpoint else ()), *commits[1:]))
+    segment = replay.scope.segment
+    above = [commit for commit in segment.commits if commit is not segment.own_commit]
+    expect(log, (*segment.floor_files, *above))
     if segment.checkpoint is not None:
-        if commits and commits[0].version == segment.first_version:
-            with understood(commits[0]):
-                replay.floor_commit(commits[0].version, commit_actions(log, commits.pop(0), each))
+        if segment.own_commit is not None:
+            with replay.reading(segment.own_commit):
+                replay.floor_commit(segment.first_version, commit_actions(log, segment.own_commit, each))
         for file in segment.checkpoint.files:
-            with understood(file):
+            with replay.reading(file):
                 replay.checkpoint(segment.first_version, checkpoint_actions(log, file, each))
+        replay.end_floor(segment.first_version)
         replay.note_totals(segment.first_version, totals_at)
-    for commit in commits:
-        with understood(commit):
+    for commit in above:
+        with replay.reading(commit):
             replay.commit(commit.version, commit_actions(log, commit, each))
         replay.note_totals(commit.version, totals_at)
     replay.finish()
@@ -228,7 +245,7 @@ class _Replay:
     """Live files and latest state, moved on action by action.
 
     `pack` makes of a path, the version that adds it, and facts what is held of a file; `keep` gets every lifetime as
-    soon as its end is known.
+    soon as its end is known. `source` is the name of the file that is being read.
     """
 
     def __init__(
@@ -242,6 +259,7 @@ class _Replay:
         has_totals: bool = False,
     ) -> None:
         self.scope = scope
+        self.source = ""
         self._reading = reading
         self._pack = pack
         self._keep = keep
@@ -249,7 +267,17 @@ class _Replay:
         self._live: dict[bytes, Any] = {}
         self._sizes: dict[bytes, int | tuple[int, int]] | None = {} if has_totals else None
         self._removed_at_floor: set[bytes] = set()
+        self._added_at_floor: dict[bytes, _New] = {}
+        self._kept_at_floor = 0
+        self._settled: set[tuple[str, Any]] = set()
         self._size = self._vectors = self._deleted = 0
+
+    @contextmanager
+    def reading(self, file: LogFile) -> Iterator[None]:
+        """Says which file is being read until the end; raises as `second_files.understood`."""
+        self.source = file.name
+        with understood(file):
+            yield
 
     def commit(self, version: int, actions: Iterable[Named]) -> None:
         """Applies a commit: its removes as they come, its adds after all of them."""
@@ -260,26 +288,46 @@ class _Replay:
             self._begin(key, new)
 
     def floor_commit(self, version: int, actions: Iterable[Named]) -> None:
-        """Applies the commit of the version that the log's checkpoint stands for; it comes before the checkpoint."""
-        for key, new in self._apply(version, actions, self._reading.own.remove).items():
+        """Applies the commit of the version that the log's checkpoint stands for; it comes before the checkpoint.
+
+        What it adds counts only where the checkpoint has it, too: that is where readers begin.
+        """
+        self._added_at_floor = self._apply(version, actions, self._reading.own.remove)
+        for key in self._added_at_floor:
             self._reading.own.add(key)
-            self._begin(key, new)
 
     def checkpoint(self, version: int, actions: Iterable[Named]) -> None:
-        """Adds a checkpoint's state, where the floor's own commit has not said it already."""
+        """Adds a checkpoint's state; of what the floor's own commit says, too, that one's words are taken."""
         for name, body in actions:
             if name == "add":
                 key = self._key(body)
                 if key is not None and key not in self._live:
-                    self._begin(key, self._new(body, version))
+                    if key in self._removed_at_floor and key not in self._added_at_floor:
+                        self._kept_at_floor += 1
+                    own = self._added_at_floor.pop(key, None)
+                    self._begin(key, own or self._new(body, version))
             elif name == "remove":
                 key = self._key(body)
                 if key is not None and key not in self._removed_at_floor:
                     self._tombstone(key, body, version)
             elif name in _STATE:
-                self._state(name, body, version, replace=False)
+                self._state_at_floor(name, body, version)
             else:
                 self._reading.checkpoint_others.append({name: body})
+
+    def end_floor(self, version: int) -> None:
+        """Gives up what only the floor's own commit adds: it is in no version."""
+        for key, (what, _size, _deleted) in self._added_at_floor.items():
+            if self.scope.covers(version):
+                self._keep(key, version, what, None)
+        lacking, having = len(self._added_at_floor), self._kept_at_floor
+        own = self.scope.segment.own_commit
+        if own is not None and (lacking or having):
+            self._reading.notes.append(
+                f"{self.source} lacks {lacking} of the files that {own.name} adds and has {having} of those that it "
+                "removes: readers start at the checkpoint, and so does SQL"
+            )
+        self._added_at_floor.clear()
 
     def finish(self) -> None:
         """Gives up the files that are live at the end."""
@@ -328,32 +376,46 @@ class _Replay:
                 commit.others.append({name: commit.info})
             commit.info = body
         elif name in _STATE:
-            commit.states.add((name, body.get("appId", body.get("domain"))))
-            before = self._state(name, body, version, replace=True)
+            commit.states.add(_named(name, body))
+            before = self._state(name, body, version)
             if before is not None:
                 self._reading.unsure.add(name)
                 commit.others.append({name: before})
         else:
             commit.others.append({name: body})
 
-    def _state(self, name: str, body: Action, version: int, *, replace: bool) -> Action | None:
-        """Notes state; returns what the same version has said before, if it is replaced."""
+    def _state(self, name: str, body: Action, version: int) -> Action | None:
+        """Notes state; returns what the same version has said before."""
+        states, key = self._place(name, body, version)
+        before = states.get(key)
+        states[key] = body
+        self._reading.sources[name, key] = self.source
+        return before
+
+    def _state_at_floor(self, name: str, body: Action, version: int) -> None:
+        """Notes state of the checkpoint, unless the floor's own commit, or an earlier part, means the same."""
+        states, key = self._place(name, body, version)
+        before = states.get(key)
+        if before is None:
+            self._state(name, body, version)
+        elif (name, key) not in self._settled and _meaning(name, before) != _meaning(name, body):
+            commit = self._reading.commits[version]
+            commit.others.append({name: before})
+            commit.states.discard(_named(name, before))
+            self._state(name, body, version)
+        self._settled.add((name, key))
+
+    def _place(self, name: str, body: Action, version: int) -> tuple[dict[Any, Action], Any]:
         reading = self._reading
-        states: dict[Any, Action]
-        key: Any
         match name:
             case "metaData":
-                states, key = reading.metadata, version
+                return reading.metadata, version
             case "protocol":
-                states, key = reading.protocols, version
+                return reading.protocols, version
             case "txn":
-                states, key = reading.transactions, (body["appId"], version)
+                return reading.transactions, (body["appId"], version)
             case _:
-                states, key = reading.domains, (body["domain"], version)
-        before = states.get(key)
-        if before is None or replace:
-            states[key] = body
-        return before if replace else None
+                return reading.domains, (body["domain"], version)
 
     def _key(self, body: Action) -> bytes | None:
         """Returns what stands for a file: its path, and its deletion vector's id; None for one that nobody wants."""
@@ -414,3 +476,26 @@ def _pathless(remove: Action | None) -> Action | None:
     if remove is None:
         return None
     return {name: value for name, value in tidy(remove, REMOVE_FIELDS).items() if name != "path"}
+
+
+def _named(name: str, body: Action) -> tuple[str, str | None]:
+    """Returns an action's name, with whose it is where a version may have several."""
+    return name, body.get("appId", body.get("domain"))
+
+
+def _meaning(name: str, body: Action) -> Any:
+    """Returns what readers make of an action of state, however it is spelled."""
+    told = {field: value for field, value in body.items() if value not in (None, "", [], {}, False)}
+    match name:
+        case "metaData":
+            told["schemaString"] = parsed_json(told.get("schemaString"))
+            return {field: told.get(field) for field in _OF_METADATA}
+        case "protocol":
+            lists = (frozenset(told.get(field, ())) for field in ("readerFeatures", "writerFeatures"))
+            return whole(told.get("minReaderVersion")), whole(told.get("minWriterVersion")), *lists
+        case "txn":
+            return whole(told.get("version"))
+    return told.get("configuration"), told.get("removed")
+
+
+_OF_METADATA = ("id", "name", "description", "schemaString", "partitionColumns", "configuration")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..catalog.snapshot import Snapshot
+from ..log.path import commit_name
 from ..rows import CdcFileRow, CommitRow, DomainMetadataRow, MetadataRow, ProtocolRow, Rows, TransactionRow
 from .differences import Findings
 from .facts import Action, parsed_json, whole
@@ -21,7 +22,7 @@ _NUMBERS = frozenset({"minReaderVersion", "minWriterVersion", "createdTime", "ve
 def compare_state_with_log(snapshot: Snapshot, scope: Scope, reading: Reading, findings: Findings) -> None:
     """Compares every commit, metadata, protocol, transaction, domain and file of changes with its row."""
     rows = snapshot.all_but_files()
-    compare = _Comparison(snapshot, scope, findings)
+    compare = _Comparison(snapshot, scope, reading, findings)
     compare.commits(reading.commits, {row.version: row for row in rows.commits})
     compare.states("metadata", _latest(reading.metadata), {(None, r.version): metadata_of(r) for r in rows.metadata})
     compare.states("protocol", _latest(reading.protocols), {(None, r.version): protocol_of(r) for r in rows.protocols})
@@ -32,14 +33,17 @@ def compare_state_with_log(snapshot: Snapshot, scope: Scope, reading: Reading, f
     compare.cdc(reading.commits, rows)
     if not scope.floors_differ:
         actual = parsed_json(snapshot.entry.checkpoint_actions) or []
-        compare.unknown(scope.floor, reading.checkpoint_others, actual)
+        checkpoint = scope.segment.checkpoint
+        source = None if checkpoint is None else checkpoint.name
+        compare.unknown(scope.floor, reading.checkpoint_others, actual, source)
 
 
 class _Comparison:
     """Compares within the versions that both the log and the catalog have."""
 
-    def __init__(self, snapshot: Snapshot, scope: Scope, findings: Findings) -> None:
+    def __init__(self, snapshot: Snapshot, scope: Scope, reading: Reading, findings: Findings) -> None:
         self._scope = scope
+        self._sources = reading.sources
         self._newest_in_sql = snapshot.entry.version
         self._findings = findings
 
@@ -51,35 +55,37 @@ class _Comparison:
             if commit is None:
                 self._findings.add(version, "commit", None, None, {"operation": row.operation if row else None})
             elif row is None:
-                self._findings.add(version, "commit", None, {"operation": _told(commit).get("operation")}, None)
+                told = {"operation": _told(commit).get("operation")}
+                self._findings.add(version, "commit", None, told, None, source=commit_name(version))
             else:
                 self._commit(version, commit, row)
 
     def _commit(self, version: int, commit: Commit, row: CommitRow) -> None:
-        self._findings.compare(version, "commit", None, commit.info, parsed_json(row.commit_info))
+        source = commit_name(version)
+        self._findings.compare(version, "commit", None, commit.info, parsed_json(row.commit_info), source=source)
         for name, (expected, actual) in _columns(commit, row).items():
             if expected != actual:
-                self._findings.add(version, "commit", None, {name: expected}, {name: actual})
+                self._findings.add(version, "commit", None, {name: expected}, {name: actual}, source=source)
         info = _told(commit)
         in_commit, told = (_only(info.get(name), int) for name in ("inCommitTimestamp", "timestamp"))
-        self._findings.compare(version, "timestamp", None, in_commit, row.in_commit_timestamp)
+        self._findings.compare(version, "timestamp", None, in_commit, row.in_commit_timestamp, source=source)
         # A file's time changes when a table is copied: what the import found is taken for right.
         times = (time for time in (in_commit, told, row.file_timestamp) if time is not None)
-        self._findings.compare(version, "timestamp", None, next(times), row.timestamp)
-        self.unknown(version, commit.others, parsed_json(row.other_actions) or [])
+        self._findings.compare(version, "timestamp", None, next(times), row.timestamp, source=source)
+        self.unknown(version, commit.others, parsed_json(row.other_actions) or [], source)
         if row.own_actions is not None:
-            expected = commit.states if self._begins(version) else None
-            self._findings.compare(version, "own_actions", None, _names(expected), _names(_own_states(row)))
+            expected, actual = commit.states if self._begins(version) else None, _names(_own_states(row))
+            self._findings.compare(version, "own_actions", None, _names(expected), actual, source=source)
 
     def _begins(self, version: int) -> bool:
         """Tells whether the history begins with a checkpoint of a version."""
         return version == self._scope.floor and self._scope.segment.checkpoint is not None
 
-    def unknown(self, version: int, expected: list[Action], actual: list[Action]) -> None:
+    def unknown(self, version: int, expected: list[Action], actual: list[Action], source: str | None) -> None:
         """Compares actions that are kept without being understood, in any order."""
         missing, extra = _unmatched([_without_nulls(a) for a in expected], [_without_nulls(a) for a in actual])
         for action in missing:
-            self._findings.add(version, "unknown_action", None, action, None)
+            self._findings.add(version, "unknown_action", None, action, None, source=source)
         for action in extra:
             self._findings.add(version, "unknown_action", None, None, action)
 
@@ -88,11 +94,13 @@ class _Comparison:
     ) -> None:
         """Compares what holds until something newer is said, by name and version."""
         theirs, ours = self._from_floor(expected), self._from_floor(actual)
+        sources = self._sources_of(kind, expected)
         for key in sorted({*theirs, *ours}, key=lambda key: (key[1], key[0] or "")):
             version, log, sql = key[1], theirs.get(key), ours.get(key)
             if log is None or sql is None:
                 if self._compares(version) and not self._forgotten(kind, version, log or sql or {}):
-                    self._findings.add(min(version, self._newest_in_sql), kind, None, log, sql)
+                    source = sources.get(key)
+                    self._findings.add(min(version, self._newest_in_sql), kind, None, log, sql, source=source)
                 continue
             if self._at_checkpoint(version) and log.get("removed") and sql.get("removed"):
                 continue  # a checkpoint that lacks a domain tells that it was removed, and no more
@@ -103,7 +111,7 @@ class _Comparison:
                     whose = {} if key[0] is None else {_NAMES[kind]: key[0]}
                     told, found = (whose | {name: body.get(name)} for body in (log, sql))
                     told_as = _METADATA_KINDS.get(name, kind) if kind == "metadata" else kind
-                    self._findings.add(version, told_as, None, told, found)
+                    self._findings.add(version, told_as, None, told, found, source=sources.get(key))
 
     def _forgotten(self, kind: str, version: int, body: Action) -> bool:
         """Tells whether a checkpoint need not hold an action: a removed domain, a transaction that may have expired."""
@@ -126,7 +134,8 @@ class _Comparison:
             missing, extra = _unmatched(told, actual.get(version, []))
             found = {body["path"]: body for body in extra}
             for body in missing:
-                self._findings.add(version, "cdc", body["path"], body, found.pop(body["path"], None))
+                in_sql = found.pop(body["path"], None)
+                self._findings.add(version, "cdc", body["path"], body, in_sql, source=commit_name(version))
             for path, body in found.items():
                 self._findings.add(version, "cdc", path, None, body)
 
@@ -145,6 +154,15 @@ class _Comparison:
             return any(commit.version == version for commit in segment.commits[:1])
         return True
 
+    def _sources_of(self, kind: str, states: Mapping[tuple[Any, int], Action]) -> dict[tuple[Any, int], str]:
+        """Returns the files of the log that say what `_from_floor` returns."""
+        sources: dict[tuple[Any, int], str] = {}
+        for name, version in sorted(states, key=lambda key: key[1]):
+            said = self._sources.get((_LOG_NAMES[kind], version if name is None else (name, version)))
+            if said is not None:
+                sources[name, max(version, self._scope.floor)] = said
+        return sources
+
     def _from_floor(self, states: Mapping[tuple[Any, int], Action]) -> dict[tuple[Any, int], Action]:
         """Returns what holds at the floor, as said there, and everything newer."""
         floor, result = self._scope.floor, dict[tuple[Any, int], Action]()
@@ -153,6 +171,7 @@ class _Comparison:
         return result
 
 
+_LOG_NAMES = {"metadata": "metaData", "protocol": "protocol", "txn": "txn", "domain_metadata": "domainMetadata"}
 _NAMES = {"txn": "appId", "domain_metadata": "domain"}
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from ..catalog import registry
 from ..catalog.database import Database
-from ..catalog.files import find_live
+from ..catalog.files import find_added
 from ..catalog.registry import TableEntry
 from ..catalog.schema import migration_status
 from ..catalog.snapshot import snapshot
@@ -35,6 +35,7 @@ from ..log.store import Store
 from ..replay.files import key_hash
 from ..steps import step
 from .changes import Change
+from .contradictions import dangling_warnings
 from .rebase import rebase
 
 logger = logging.getLogger(__name__)
@@ -142,11 +143,10 @@ def _anew(entry: TableEntry) -> str:
 def _added_by(connection: Connection, entry: TableEntry, commit: LogFile, adds: list[Add]) -> bool:
     """Tells whether the catalog's newest version added these files: what tells commits without commitInfo apart."""
     try:
-        live = find_live(connection, entry.table_id, {key_hash(key_of(add)) for add in adds})
-        found = [live.get((add.path, deletion_vector_id(add.deletion_vector))) for add in adds]
+        added = find_added(connection, entry.table_id, {key_hash(key_of(add)) for add in adds}, entry.version)
+        return added.issuperset((add.path, deletion_vector_id(add.deletion_vector)) for add in adds)
     except msgspec.MsgspecError as error:
         raise CorruptLogError(f"{commit.name}: {error}") from error
-    return all(file is not None and file.added_version == entry.version for file in found)
 
 
 def take_in(
@@ -210,10 +210,7 @@ def _news(log: Log, segment: LogSegment | None, entry: TableEntry) -> list[LogFi
 
 def _files(news: LogFile | LogSegment) -> tuple[LogFile, ...]:
     """Returns the files that are read for a commit, or for what the table goes on from."""
-    if not isinstance(news, LogSegment):
-        return (news,)
-    own = tuple(commit for commit in news.commits[:1] if commit.version == news.first_version)
-    return (*own, *(news.checkpoint.files if news.checkpoint else ()))
+    return news.floor_files if isinstance(news, LogSegment) else (news,)
 
 
 def _expect(connection: Connection, table_id: str, files: Sequence[LogFile]) -> None:
@@ -246,5 +243,11 @@ def _rebase(
 
 def _apply(database: Database, connection: Connection, log: Log, entry: TableEntry, commit: LogFile) -> TableEntry:
     change = Change(connection, database.dialect, entry.table_id)
-    state, _replay = change.commit(log, commit)
-    return change.move_on(entry, commit.version, (commit,), commits=1, warnings=state.violations)
+    state, replay = change.commit(log, commit)
+    change.append(state.finish())
+    warnings = [
+        *state.cautions,
+        *state.violations,
+        *dangling_warnings(connection, entry.table_id, replay.dangling.found),
+    ]
+    return change.move_on(entry, commit.version, (commit,), commits=1, warnings=warnings)

@@ -42,9 +42,11 @@ from .against_delta_rs import (
     reader_name,
 )
 from .differences import Difference, Findings
+from .features_of_log import look_for_unknown_features
 from .files_against_delta_rs import compare_deletion_vectors, compare_files_with_delta_rs
 from .files_against_log import compare_files_with_log, read_rows
 from .importer import check_table_id, default_table_id
+from .judgement import Judgement
 from .reading_beside import second_reading
 from .second_reading import Scope
 from .state_against_log import compare_state_with_log
@@ -199,6 +201,7 @@ class _Validation:
         self._unopened: dict[int, str] = {}
         self._foreign: dict[int, bool] = {}
         self._agreed: int | None = None
+        self._judgement: Judgement | None = None
         self._done = self._total = 0
 
     def run(self, *, all_versions: bool) -> ValidationReport:
@@ -214,6 +217,7 @@ class _Validation:
                 opened = opening.result() if version == versions[0] else open_version(self._log.store, version)
                 self._against_delta_rs(version, segment, opened)
                 self._step()
+        self._judge.finish()
         differences = tuple(self._findings.differences)
         return ValidationReport(
             table_id=self._entry.table_id,
@@ -282,6 +286,9 @@ class _Validation:
                 self._look_early(versions[0], scope.segment, opening.result())
             reading = log.result()
         self._findings.unsure = reading.unsure
+        look_for_unknown_features(reading, scope, self._findings)
+        for note in reading.notes:
+            self._findings.note(note)
         compare_files_with_log(newest, self._log, scope, rows, reading, self._findings)
         compare_state_with_log(newest, scope, reading, self._findings)
         for version, file in checksums.items():
@@ -291,6 +298,16 @@ class _Validation:
                     compare_with_checksum(told, file.name, self._at(version), reading, self._findings)
                 )
             )
+
+        self._judgement = Judgement(
+            self._connection, self._entry, self._log, scope, reading, self._findings, reader_name()
+        )
+        self._findings.judge = self._judgement
+
+    @property
+    def _judge(self) -> Judgement:
+        assert self._judgement is not None
+        return self._judgement
 
     def _look_early(self, version: int, segment: LogSegment, opened: Opened | str) -> None:
         """Compares with delta-rs before it is known what the log says.
@@ -311,6 +328,7 @@ class _Validation:
     def _against_delta_rs(self, version: int, segment: LogSegment, opened: Opened | str) -> None:
         if isinstance(opened, str):
             self._unopened[version] = opened
+            self._judge.compare_checkpoint(version)
             return
         at = self._at(version)
         trusted = max((one for one in self._foreign if one <= version), default=None)
@@ -319,8 +337,10 @@ class _Validation:
             compare_state_with_delta_rs(opened.table, at, self._findings)
         if version != self._agreed:
             self._compare_at_length(version, segment, opened, self._findings)
+        self._judge.settle(version)
         if version == self._entry.version:
             compare_deletion_vectors(opened.table, at, self._findings)
+            self._judge.settle(version)
 
     def _reader(self) -> str:
         opened = ""

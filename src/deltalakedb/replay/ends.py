@@ -94,10 +94,11 @@ class Ends:
         self._spool.seek(self._length)
         return End(version, remove)
 
-    def ended_at(self, remove: Remove, version: int) -> bool:
-        """Tells whether the file's next event is a remove at `version`."""
-        end = self.get(key_of(remove))
-        return end is not None and end.remove is not None and end.version == version
+    def remove_at(self, place: int) -> Remove:
+        """Returns the remove at a place, without its version."""
+        remove = self.at(place).remove
+        assert remove is not None
+        return remove
 
     def waiting(self) -> Iterator[tuple[int, Remove]]:
         """Yields the removes whose add was not met."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from ..errors import CorruptLogError
 from ..log.actions import (
     NO_RAW,
     Add,
@@ -24,7 +26,8 @@ from ..log.actions import (
 )
 from ..log.add_columns import AddColumns
 from ..rows import FileLifetime, Files
-from .ends import End
+from .ends import End, Ends
+from .state import CommitState
 
 _encode = msgspec.json.encode
 
@@ -139,6 +142,20 @@ def lifetime(add: Add, key: bytes, version: int, own: bool | None = None) -> Fil
     return lifetimes(AddColumns.of((add,)), (key,), version, own)[0]
 
 
+def begin(ends: Ends, adds: AddColumns, version: int, state: CommitState) -> Files:
+    """Returns the rows of files that a commit adds, with their ends; what it adds twice is noted in its state."""
+    keys = adds.keys()
+    later = ends.begin(keys, version)
+    files = lifetimes(adds, keys, version, state.own)
+    if not later:
+        return files
+    twice = {at for at, of_file in later.items() if of_file.version == version}
+    end(files, {at: of_file for at, of_file in later.items() if at not in twice})
+    for at in sorted(twice):
+        state.duplicate("add", adds[at])
+    return Files(file for at, file in enumerate(files) if at not in twice) if twice else files
+
+
 def end(files: Files, ends: Mapping[int, End]) -> None:
     """Writes the ends of files into their rows, which are given by their places."""
     removed_versions, times, removals = map(files.column, ("removed_version", "deletion_timestamp", "removal"))
@@ -228,3 +245,12 @@ def _removal(remove: Remove, of_file: Callable[[str], Any]) -> str:
     if remove.extra is not None:
         removal["extra"] = Raw(plain_text(remove.extra) or "")
     return _encode(removal).decode()
+
+
+@contextmanager
+def decoding(name: str) -> Iterator[None]:
+    """Raises CorruptLogError, with the file's name, where something in it is not what the protocol has there."""
+    try:
+        yield
+    except msgspec.MsgspecError as error:
+        raise CorruptLogError(f"{name}: {error}") from error

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from ..log.actions import Add, Remove, deletion_vector_id, file_key, key_of
 from ..rows import FileLifetime, Files
+from .dangling import DanglingRemoves
 from .files import key_hash, lifetime, removed, tombstone
 from .state import CommitState
 
@@ -32,11 +33,15 @@ class ForwardReplay:
     """Applies one commit. Call `remove` for all of its removes, then `add` for all of its adds.
 
     Gives the rows that a backward replay of the whole log gives.
+
+    Attributes:
+        dangling: removes that found nothing.
     """
 
     def __init__(self, state: CommitState, find_live: FindLive) -> None:
         self._state = state
         self._find_live = find_live
+        self.dangling = DanglingRemoves()
         self._removed: set[bytes] = set()
         self._added: set[bytes] = set()
 
@@ -63,6 +68,7 @@ class ForwardReplay:
                 file = live.pop((remove.path, dv_id), None)
                 if file is None:
                     step.added.append(tombstone(remove, version, self._state.own))
+                    self.dangling.note(remove, version)
                 else:
                     step.ended.append(removed(file, version, remove, self._state.own))
             yield step
@@ -78,7 +84,7 @@ class ForwardReplay:
                     self._state.duplicate("add", add)
                     continue
                 if key in self._removed:
-                    self._state.violations.append(f"version {version} adds and removes {add.path}; taken as added")
+                    self._state.add_and_remove(add.path)
                 self._added.add(key)
                 hashes.add(key_hash(key))
                 step.added.append(lifetime(add, key, version, self._state.own))

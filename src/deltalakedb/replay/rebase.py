@@ -1,7 +1,8 @@
 """A checkpoint on top of a state that is already in rows, where the commits between the two are gone.
 
 What the checkpoint has and the rows have not was added at its version, as far as anybody can tell, and what the rows
-have and the checkpoint has not was removed at its version. A file that both have goes on.
+have and the checkpoint has not was removed at its version. A file that both have goes on. Where the commit of its
+version contradicts it, the checkpoint is followed, as at the beginning of a log (replay/floor.py).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from ..log.add_columns import AddColumns
 from ..rows import FileLifetime
 from .files import key_hash, lifetimes, removed, tombstone
 from .forward import FileKey, FindLive, ForwardReplay, Step, chunks
+from .samples import PathSample
 
 FindRemoved = Callable[[Iterable[int]], set[tuple[FileKey, int | None]]]
 """Returns the files that a remove ended, among those with one of the key hashes, with the remove's timestamp."""
@@ -27,6 +29,10 @@ class RebaseReplay:
     """Applies a checkpoint. Call `add` and `remove` for all that it holds, then `rest` for the rows of before.
 
     Memory holds 16 bytes of each file's key.
+
+    Attributes:
+        lacks: files that its own commit adds and the checkpoint lacks, once `rest` is used up.
+        has: files that its own commit removes and the checkpoint has.
 
     Args:
         version: the checkpoint's version.
@@ -42,21 +48,17 @@ class RebaseReplay:
         self._own_added = own.added if own else set[bytes]()
         self._own_removed = own.removed if own else set[bytes]()
         self._seen: set[bytes] = set()
-        self._confirmed = 0
-
-    @property
-    def violations(self) -> list[str]:
-        """What the checkpoint says against its own commit, once it has been read."""
-        if self._confirmed == len(self._own_added):
-            return []
-        return [f"version {self._version}: its checkpoint lacks files that its commit adds"]
+        self._confirmed: set[bytes] = set()
+        self.lacks, self.has = PathSample(), PathSample()
 
     def add(self, adds: Iterable[Add]) -> Iterator[Step]:
         """Yields what files of the checkpoint change; the caller writes each step before it asks for the next."""
         for chunk in chunks(adds):
             told = dict(zip(map(key_of, chunk), chunk, strict=True))
             new = {key: add for key, add in told.items() if key not in self._own_added and key not in self._seen}
-            self._confirmed += len(told.keys() & self._own_added)
+            self._confirmed |= told.keys() & self._own_added
+            for key in new.keys() & self._own_removed:
+                self.has.add(new[key].path)
             self._seen.update(new)
             rows = lifetimes(AddColumns.of(list(new.values())), list(new), self._version)
             live = self._find_live({row.key_hash for row in rows})
@@ -90,9 +92,15 @@ class RebaseReplay:
             yield step
 
     def rest(self, live_before: Iterable[FileLifetime]) -> Iterator[Step]:
-        """Yields the ends of files that the checkpoint knows nothing of, among those that were live before it."""
+        """Yields the ends of files that the checkpoint knows nothing of: those that were live before it, or its own."""
         for chunk in chunks(file for file in live_before if self._is_gone(file)):
             yield Step(ended=[file._replace(removed_version=self._version) for file in chunk])
+        for keys in chunks(self._own_added - self._confirmed):
+            live = self._find_live(map(key_hash, keys)).values()
+            own = [file for file in live if file_key(file.path, file.deletion_vector_id) in self._own_added]
+            for file in own:
+                self.lacks.add(file.path)
+            yield Step(ended=[file._replace(removed_version=self._version) for file in own])
 
     def _is_gone(self, file: FileLifetime) -> bool:
         key = file_key(file.path, file.deletion_vector_id)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Raw
 
+from ..features import Asked
 from ..log.actions import (
     Actions,
     Add,
@@ -29,17 +30,21 @@ from ..rows import CdcFileRow, CommitRow, DomainMetadataRow, MetadataRow, Protoc
 
 _encode = msgspec.json.encode
 
+StateAction = Metadata | Protocol | Txn | DomainMetadata
+"""An action that holds until another one takes its place."""
+
 
 class CommitSource(NamedTuple):
-    """A commit to replay: the time of its file is in milliseconds since the epoch.
+    """A commit to replay.
 
-    `at_floor` says that a checkpoint of the same version comes with it, with which the history begins.
+    The time of its file is in milliseconds since the epoch; `pieces` reads it, as often as it is called. `at_floor`
+    says that a checkpoint of the same version comes with it, with which the history begins.
     """
 
     version: int
     name: str
     file_timestamp: int
-    pieces: Iterable[Actions]
+    pieces: Callable[[], Iterable[Actions]]
     at_floor: bool = False
 
 
@@ -102,6 +107,42 @@ class CommitState:
         self.others.append(OtherAction(name, text))
         self.violations.append(f"version {self.version} has {name} twice{_whose(action)}")
 
+    def add_and_remove(self, path: str) -> None:
+        """Notes that the commit adds and removes one file."""
+        self.violations.append(f"version {self.version} adds and removes {path}; taken as added")
+
+    def said(self, like: StateAction) -> StateAction | None:
+        """Returns what the commit says of the same as another action."""
+        match like:
+            case Metadata():
+                return self.metadata
+            case Protocol():
+                return self.protocol
+            case Txn():
+                return self.transactions.get(like.app_id)
+        return self.domains.get(like.domain)
+
+    def overrule(self, action: StateAction) -> None:
+        """Notes that the checkpoint of the same version contradicts an action: it is kept, but not counted."""
+        match action:
+            case Metadata():
+                self.metadata = None
+            case Protocol():
+                self.protocol = None
+            case Txn():
+                del self.transactions[action.app_id]
+            case DomainMetadata():
+                del self.domains[action.domain]
+        name = _LOG_NAMES[type(action)]
+        self.others.append(OtherAction(name, action_json(action)))
+        what = f"another {name} than its commit{_whose(action)}"
+        self.violations.append(f"version {self.version}: its checkpoint has {what}, and was followed")
+
+    @property
+    def cautions(self) -> list[str]:
+        """What to say of the features that its protocol asks for."""
+        return [] if self.protocol is None else _cautions(self.protocol)
+
     def finish(self) -> Rows:
         """Returns the rows of everything noted."""
         rows = Rows(commits=[_commit_row(self)])
@@ -115,36 +156,76 @@ class CommitState:
 
 
 class CheckpointState:
-    """Makes rows of what a checkpoint says beside its files, unless the floor's own commit has said it."""
+    """Makes rows of what a checkpoint says beside its files.
+
+    Where the floor's own commit says the same, it says it for both, since it may say more; where it contradicts the
+    checkpoint, that one counts. So the commit's rows are to be made afterwards.
+    """
 
     def __init__(self, version: int, own: CommitState | None) -> None:
         self.version = version
         self.others: list[OtherAction] = []
-        self._has_metadata = own is not None and own.metadata is not None
-        self._has_protocol = own is not None and own.protocol is not None
-        self._apps = set(own.transactions) if own else set()
-        self._domains = set(own.domains) if own else set()
+        self.cautions: list[str] = []
+        self._own = own
+        self._seen: set[tuple[type, str | None]] = set()
 
     def take(self, piece: Actions) -> Rows:
         """Returns the rows of a piece, without its files."""
         rows = Rows()
         for action in piece.others:
             match action:
-                case Metadata() if not self._has_metadata:
-                    rows.metadata.append(_metadata_row(self.version, action))
-                    self._has_metadata = True
-                case Protocol() if not self._has_protocol:
-                    rows.protocols.append(_protocol_row(self.version, action))
-                    self._has_protocol = True
-                case Txn() if action.app_id not in self._apps:
-                    rows.transactions.append(_transaction_row(self.version, action))
-                    self._apps.add(action.app_id)
-                case DomainMetadata() if action.domain not in self._domains:
-                    rows.domain_metadata.append(_domain_row(self.version, action))
-                    self._domains.add(action.domain)
                 case OtherAction():
                     self.others.append(action)
+                case Metadata() if self._is_news(action, None):
+                    rows.metadata.append(_metadata_row(self.version, action))
+                case Protocol() if self._is_news(action, None):
+                    rows.protocols.append(_protocol_row(self.version, action))
+                    self.cautions += _cautions(action)
+                case Txn() if self._is_news(action, action.app_id):
+                    rows.transactions.append(_transaction_row(self.version, action))
+                case DomainMetadata() if self._is_news(action, action.domain):
+                    rows.domain_metadata.append(_domain_row(self.version, action))
         return rows
+
+    def _is_news(self, action: StateAction, name: str | None) -> bool:
+        """Tells whether neither the checkpoint nor the commit has said an action already."""
+        if (type(action), name) in self._seen:
+            return False
+        self._seen.add((type(action), name))
+        own = None if self._own is None else self._own.said(action)
+        if self._own is None or own is None:
+            return True
+        if _meaning(own) == _meaning(action):
+            return False
+        self._own.overrule(own)
+        return True
+
+
+def _cautions(protocol: Protocol) -> list[str]:
+    asked = Asked.of(protocol.min_reader_version, protocol.reader_features, protocol.writer_features)
+    return list(asked.cautions())
+
+
+def _meaning(action: StateAction) -> tuple[Any, ...]:
+    """Returns what a table's readers make of an action, however it is written."""
+    match action:
+        case Metadata():
+            texts = (action.schema_string, optional_text(action.partition_columns), optional_text(action.configuration))
+            schema, columns, properties = map(_decoded, texts)
+            return action.id, action.name or None, action.description or None, schema, columns or [], properties or {}
+        case Protocol():
+            features = (frozenset(names or ()) for names in (action.reader_features, action.writer_features))
+            return action.min_reader_version, action.min_writer_version, *features
+        case Txn():
+            return (action.version,)
+    return action.configuration or "", bool(action.removed)
+
+
+def _decoded(text: str | None) -> Any:
+    try:
+        return None if text is None else msgspec.json.decode(text)
+    except (msgspec.MsgspecError, RecursionError):
+        return text
 
 
 _LOG_NAMES: dict[type, str] = {

@@ -42,6 +42,9 @@ class DeltaTable(MetadataTable):
         TableNotFoundError, ImportIncompleteError: there is no such table, or its import has not completed.
         VersionNotFoundError: below the table's first version, beyond the catalog's newest, or in a gap.
         CatalogError: the database refuses.
+
+    Warns:
+        DeltaLakeDBWarning: the table is managed by a catalog, which may have commits that its log has not yet.
     """
 
     def scan(

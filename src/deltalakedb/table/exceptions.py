@@ -14,6 +14,10 @@ from deltalake.exceptions import TableNotFoundError as DeltaTableNotFoundError
 from .. import errors
 
 
+class DeltaLakeDBWarning(UserWarning):
+    """What Python's `warnings` say of a table that answers all the same: commits that only its catalog has."""
+
+
 class TableNotFoundError(errors.TableNotFoundError, DeltaTableNotFoundError):
     """The catalog has no such table id."""
 

@@ -1,21 +1,19 @@
-"""Which tables can be read by whom: features that a reader of rows must know (PROTOCOL.md, "Valid Feature Names")."""
+"""Which tables' rows can be read, and by whom: features that a reader of rows must know."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
+from ..features import ABOUT_THE_LOG, MAX_READER_VERSION, Asked, unpublished
+from ..rows import ProtocolRow
 from .exceptions import UnsupportedTableError
-
-MAX_READER_VERSION = 3
 
 ROW_FEATURES = frozenset({"columnMapping", "deletionVectors", "timestampNtz", "variantType", "variantType-preview"})
 """What delta-rs' engine applies to rows when a log asks for it."""
 
 _WIDENING = frozenset({"typeWidening", "typeWidening-preview"})
 """delta-rs refuses these, but its engine casts a file's columns to the table's types all the same."""
-
-_ABOUT_THE_LOG = frozenset({"v2Checkpoint", "vacuumProtocolCheck", "catalogManaged", "catalogOwned-preview"})
-"""Features that say how to come by the list of files. The catalog has it, so they don't matter here."""
 
 _PLAIN = frozenset({"timestampNtz", "variantType", "variantType-preview"})
 """What pyarrow reads right by itself."""
@@ -37,7 +35,7 @@ def check_rows(reader_version: int, reader_features: Iterable[str]) -> None:
             f"The table's reader version {reader_version} is greater than the highest known one, {MAX_READER_VERSION}",
             "Its files, schema and history can be read, its rows can't.",
         )
-    unknown = sorted(set(reader_features) - ROW_FEATURES - _WIDENING - _ABOUT_THE_LOG)
+    unknown = sorted(set(reader_features) - ROW_FEATURES - _WIDENING - ABOUT_THE_LOG)
     if unknown:
         raise UnsupportedTableError(
             f"The table has set these reader features: {', '.join(unknown)}, but these are not yet supported",
@@ -47,9 +45,16 @@ def check_rows(reader_version: int, reader_features: Iterable[str]) -> None:
 
 def beyond_pyarrow(reader_features: Iterable[str], column_mapping: str | None) -> list[str]:
     """Returns the features that pyarrow would get wrong: rows that are deleted, NULLs where there are values."""
-    wrong = set(reader_features) - _PLAIN - _ABOUT_THE_LOG
+    wrong = set(reader_features) - _PLAIN - ABOUT_THE_LOG
     if column_mapping is not None:
         wrong.add("columnMapping")
     else:
         wrong.discard("columnMapping")
     return sorted(wrong)
+
+
+def missing_commits(protocol: ProtocolRow) -> str | None:
+    """Returns what to say of a table whose catalog may have commits that its log has not; None of all others."""
+    lists = (json.loads(names or "[]") for names in (protocol.reader_features, protocol.writer_features))
+    managed = Asked.of(protocol.min_reader_version, *lists).catalog_managed
+    return None if managed is None else unpublished(managed)

@@ -19,7 +19,8 @@ from ..catalog.database import Database
 from ..catalog.snapshot import Snapshot, with_deletion_vector
 from ..errors import ArgumentError
 from . import filters as filter_forms
-from .exceptions import UnsupportedTableError
+from .exceptions import DeltaLakeDBWarning, UnsupportedTableError
+from .features import missing_commits
 from .opened import open_at
 from .read_only import ReadOnly
 
@@ -56,6 +57,9 @@ class MetadataTable(ReadOnly):
         TableNotFoundError, ImportIncompleteError: there is no such table, or its import has not completed.
         VersionNotFoundError: below the table's first version, beyond the catalog's newest, or in a gap.
         CatalogError: the database refuses.
+
+    Warns:
+        DeltaLakeDBWarning: the table is managed by a catalog, which may have commits that its log has not yet.
     """
 
     def __init__(
@@ -86,6 +90,9 @@ class MetadataTable(ReadOnly):
             weakref.finalize(self, database.close)
         at = timestamp if version is None else version
         self._opened = open_at(getattr(database, "_read_from", database), table_id, at)
+        missing = missing_commits(self._opened.protocol)
+        if missing is not None:
+            warnings.warn(f"{table_id}: {missing}", DeltaLakeDBWarning, stacklevel=2)
 
     # ---- which table, at which version
 

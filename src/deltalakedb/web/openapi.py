@@ -86,7 +86,9 @@ _SCHEMAS: dict[str, Schema] = {
         **_all(_WHOLE, "page", "page_size"),
         page_of_tables=_list(_ref("ListedTable")),
     ),
-    "Difference": _object(version=_WHOLE, kind=_TEXT, path=_or_null(_TEXT), expected=_ANY, actual=_ANY),
+    "Difference": _object(
+        version=_WHOLE, kind=_TEXT, path=_or_null(_TEXT), expected=_ANY, actual=_ANY, source=_or_null(_TEXT)
+    ),
     "Validation": _object(
         **_all(_TEXT, "table_id", "reader"),
         **_all(_WHOLE, "version", "versions_checked", "difference_count"),

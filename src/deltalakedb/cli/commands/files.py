@@ -30,10 +30,12 @@ def command(run: Run, table_id: str, version: int | None, timestamp: str | None,
     """
     if version is not None and timestamp is not None:
         raise click.UsageError("Give --version or --timestamp, not both.", click.get_current_context())
+    from ...table.features import missing_commits
     from ...table.filters import condition
     from ...table.opened import open_at
 
     with run.database(to_read=True) as database:
         opened = open_at(database, table_id, version if timestamp is None else timestamp)
+        run.warn(missing_commits(opened.protocol))
         with opened.snapshot() as snapshot:
             run.output.files(opened, snapshot, condition(opened, snapshot, where))

@@ -33,6 +33,10 @@ def command(run: Run, table_id: str, limit: int | None) -> None:
     """
     from ...catalog import registry
     from ...catalog.snapshot import snapshot
+    from ...table.features import missing_commits
 
     with run.database(to_read=True) as database, database.reading() as connection:
-        run.output.history(snapshot(connection, registry.readable(connection, table_id)), limit)
+        at = snapshot(connection, registry.readable(connection, table_id))
+        protocol = at.protocol()
+        run.warn(None if protocol is None else missing_commits(protocol))
+        run.output.history(at, limit)

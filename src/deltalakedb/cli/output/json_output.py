@@ -66,7 +66,7 @@ _STATUS = (
     "completed_at",
     "error_message",
 )
-_DIFFERENCE = ("version", "kind", "path", "expected", "actual")
+_DIFFERENCE = ("version", "kind", "path", "expected", "actual", "source")
 _OPERATION = ("name", "file_based_seconds", "sql_seconds", "speedup")
 _PROBLEM = ("kind", "table_id", "message")
 _CHECK = ("name", "ok", "detail")

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ...migrate.differences import CHECKPOINT, UNKNOWN_FEATURE
 from ..synced import SyncedTable
 from .human import deleted_rows, duration, plural, printable, size, speaks_unicode, versions
 from .layout import card, cell, fact, line, mark, show, table, title
@@ -183,7 +184,7 @@ def validated(console: Console, report: ValidationReport) -> None:
         fact(console, Text("  "), checked)
         return
     count = len(report.differences)
-    line(console, title("bad", report.table_id, f"differs from its log: {plural(count, 'difference')}"))
+    line(console, title("bad", report.table_id, _verdict(report)))
     fact(console, Text("  "), checked)
     for one in report.differences[:_DIFFERENCES_SHOWN]:
         _difference(console, one)
@@ -191,11 +192,39 @@ def validated(console: Console, report: ValidationReport) -> None:
         line(console, Text(f"\n  … and {count - _DIFFERENCES_SHOWN:,} more (--output json has them all)", "dim"))
 
 
+def _verdict(report: ValidationReport) -> str:
+    unknown = [str(one.expected) for one in report.differences if one.kind == UNKNOWN_FEATURE]
+    if len(unknown) == len(report.differences):
+        return f"can't be called equal to its log: {', '.join(unknown)} is not known here"
+    return f"differs from its log: {plural(len(report.differences), 'difference')}"
+
+
 def _difference(console: Console, one: Difference) -> None:
     head = Text(f"\n  version {one.version:,}  ").append(printable(one.kind), "bold yellow")
     line(console, head.append(f"  {printable(one.path)}" if one.path else ""))
-    for name, value in (("in the log", one.expected), ("in SQL", one.actual)):
-        line(console, Text(f"    {name:10}  ", "dim").append(_shortened(value), "not dim"))
+    if one.kind == UNKNOWN_FEATURE:
+        text = f"{printable(str(one.expected))} keeps it from being known which files the table has"
+        line(console, Text(f"    {text}").append(_of_source(one), "dim"))
+        return
+    if one.kind == CHECKPOINT:
+        values = (("checkpoint", _said(one.expected), ""), ("commits", _said(one.actual), "  (as SQL)"))
+    else:
+        values = (("in the log", _shortened(one.expected), _of_source(one)), ("in SQL", _shortened(one.actual), ""))
+    for name, value, source in values:
+        line(console, Text(f"    {name:10}  ", "dim").append(value, "not dim").append(source, "dim"))
+
+
+def _said(side: Any) -> str:
+    """Returns what a checkpoint, or the commits that it stands for, say of a path."""
+    vectors = ", ".join(side.get("deletion_vectors", ()))
+    has = "has it" if side["active"] else "doesn't have it"
+    return printable(
+        f"{side['file'] or 'no file of the log'} {has}{f' (deletion vector {vectors})' if vectors else ''}"
+    )
+
+
+def _of_source(one: Difference) -> str:
+    return f"  ({printable(one.source)})" if one.source else ""
 
 
 def _shortened(value: object) -> str:
