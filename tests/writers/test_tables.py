@@ -25,19 +25,20 @@ from tests.writers.duckdb_reader import DuckDBReader
 from tests.writers.made import Made, made_params, place
 
 ALL = "DELTALAKEDB_TEST_ALL_WRITERS" in os.environ
-"""Every table is tried in SQLite and PostgreSQL, and every condition in every way: hours, so `make fuzz` has them."""
-STEP = 1 if ALL else int(os.environ.get("DELTALAKEDB_TEST_STEP", "13"))
+"""Every table is tried in SQLite and PostgreSQL, with every condition; else fewer are, in turns. For `make fuzz`."""
+STEP = 1 if ALL else 13
 
 pytestmark = pytest.mark.parametrize(("catalog", "made"), made_params(every=ALL), indirect=["catalog"])
 
 UNOPENED = {
+    "clickhouse-26.9/partition_types": "decimals among its partition values are spelled 1.5 and 0",
     "deltalake-0.10.2/types": "Infinity and NaN stand in its statistics as no JSON has them",
     "deltalake-0.18.2/life": "it was restored, and has `readerFeatures: []` at reader version 1",
     "deltalake-0.22.3/life": "the same",
     "deltalake-0.25.5/life": "the same",
 }
 """Tables that delta-rs does not open any more, beside those with garbled values."""
-MENDED = [name for name, reason in UNOPENED.items() if "Infinity" not in reason]
+MENDED = [name for name in UNOPENED if name.endswith("/life")]
 """Those that it opens once they have been exported."""
 
 
@@ -76,8 +77,8 @@ def test_rows_are_those_that_were_written(catalog: Catalog, made: Made):
 def test_rows_that_fulfil_a_condition_are_those_that_were_written(catalog: Catalog, made: Made):
     table, failed = imported(catalog, made), list[str]()
     for number, condition in enumerate(list(conditions(made.rows))[place(made) % STEP :: STEP]):
-        for way in FILTERED if ALL else [list(FILTERED)[(number + place(made)) % len(FILTERED)]]:
-            failed += [f"{way}, {condition}: {line}" for line in _failure(made, table, way, condition)]
+        way = list(FILTERED)[(number + place(made)) % len(FILTERED)]
+        failed += [f"{way}, {condition}: {line}" for line in _failure(made, table, way, condition)]
     assert failed == []
 
 
