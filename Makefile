@@ -10,7 +10,7 @@ WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ $$n 
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$name && break; done)
 
-.PHONY: help demo test fuzz torture lint bench docs screenshots clean
+.PHONY: help demo test fuzz torture lint bench docs screenshots writers clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -29,6 +29,7 @@ torture: $(VENV)/.installed-dev  ## kill, cut off and fill up for long; ARGS="--
 
 fuzz: $(VENV)/.installed-fuzz  ## try bad input and compare ways to read for long; ARGS="--seconds 600 --only logs"
 	DELTALAKEDB_TEST_ENTRIES=1000000 $(BIN)/python -m pytest tests/fuzz/test_bombs.py
+	DELTALAKEDB_TEST_ALL_WRITERS=1 $(BIN)/python -m pytest -n $(WORKERS) tests/writers
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
 lint: $(VENV)/.installed-dev  ## style, types and the direction of imports
@@ -46,6 +47,9 @@ docs: $(VENV)/.installed-dev  ## build the documentation
 screenshots: $(VENV)/.installed-dev  ## take the pictures of the status page for the documentation
 	@tests/install-services.sh
 	$(BIN)/python -m tests.web.screenshots
+
+writers: $(VENV)/.installed-dev  ## make the tests' tables anew, by real writers; ARGS="deltalake-1.6.6" for one
+	$(BIN)/python -m tests.writers.make_tables $(ARGS)
 
 clean:  ## remove the environment and what the tools left
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .fuzz .node

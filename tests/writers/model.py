@@ -6,6 +6,7 @@ Runs in the writers' environments too, so it needs nothing but pyarrow, of any v
 import json
 import re
 from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,7 @@ CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\..*")
 class MadeTable:
     """A table in `<name>/table` of the working folder, and its rows after each version.
 
-    `fields` are its columns as the newest `metaData` in the log says. `garbled` are partition values that a writer
-    spelled in a way of which nothing can be made.
+    `fields` are its columns as the newest `metaData` in the log says.
 
     Args:
         name: the folder.
@@ -34,7 +34,6 @@ class MadeTable:
         self._counts: dict[int, int | None] = {}
         self._refused: dict[str, str] = {}
         self.fields: list[dict[str, Any]] = []
-        self.garbled: list[str] = []
         self.log = Path(name, "table", "_delta_log")
         self.log.mkdir(parents=True)
 
@@ -68,10 +67,12 @@ class MadeTable:
         paths = [self.log / f"{version:020}.json" for version in (self.commits() if versions is None else versions)]
         return [json.loads(line) for path in paths for line in path.read_text().splitlines()]
 
-    def partition_values(self, name: str) -> list[str]:
-        """The texts that the log has for a partition column."""
+    def _garbled(self) -> list[str]:
+        """Partition values of decimals of which nothing can be made: delta-rs spelled -1.50 as `-1.-50` for years."""
+        names = [field["name"] for field in self.fields if str(field["type"]).startswith("decimal")]
         adds = [action["add"]["partitionValues"] for action in self.actions() if "add" in action]
-        return [values[name] for values in adds if values.get(name) is not None]
+        texts = [values[name] for values in adds for name in names if values.get(name)]
+        return sorted({text for text in texts if not _is_decimal(text)})
 
     def save(self) -> None:
         """Writes `rows.parquet`, the newest version's, and `expected.json`; a table that was refused at once goes."""
@@ -81,7 +82,7 @@ class MadeTable:
             "first_version": first,
             "version": newest,
             "rows": [self._counts[version] for version in range(first, newest + 1)],
-            "garbled": self.garbled,
+            "garbled": self._garbled(),
             "refused": self._refused,
         }
         Path(self.name, "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
@@ -93,6 +94,13 @@ class MadeTable:
         columns = {name: self.rows[name] for name in types}
         zoned = [name for name, kind in types.items() if kind == "timestamp"]  # where old releases make one of any time
         return pa.table(columns | {name: columns[name].cast(pa.timestamp("us", "UTC")) for name in zoned})
+
+
+def _is_decimal(text: str) -> bool:
+    try:
+        return Decimal(text).is_finite()
+    except InvalidOperation:
+        return False
 
 
 def _floor(log: Path, newest: int) -> int:

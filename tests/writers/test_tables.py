@@ -9,6 +9,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import deltalake
 import pyarrow as pa
@@ -20,22 +21,24 @@ from deltalakedb.table.delta_table import DeltaTable
 from tests.table.catalogs import comparable
 from tests.table.test_rows import WAYS, needs_more_than_pyarrow
 from tests.writers.conditions import FILTERED, Condition, conditions, is_nan
+from tests.writers.duckdb_reader import DuckDBReader
 from tests.writers.made import Made, made_params, place
 
-ALL = "DELTALAKEDB_TEST_ALL_CONDITIONS" in os.environ
-"""Every condition is tried in every way on every table: half an hour."""
-STEP = 1 if ALL else 7
+ALL = "DELTALAKEDB_TEST_ALL_WRITERS" in os.environ
+"""Every table is tried in SQLite and PostgreSQL, with every condition; else fewer are, in turns. For `make fuzz`."""
+STEP = 1 if ALL else 13
 
 pytestmark = pytest.mark.parametrize(("catalog", "made"), made_params(every=ALL), indirect=["catalog"])
 
 UNOPENED = {
+    "clickhouse-26.9/partition_types": "decimals among its partition values are spelled 1.5 and 0",
     "deltalake-0.10.2/types": "Infinity and NaN stand in its statistics as no JSON has them",
     "deltalake-0.18.2/life": "it was restored, and has `readerFeatures: []` at reader version 1",
     "deltalake-0.22.3/life": "the same",
     "deltalake-0.25.5/life": "the same",
 }
 """Tables that delta-rs does not open any more, beside those with garbled values."""
-MENDED = [name for name, reason in UNOPENED.items() if "Infinity" not in reason]
+MENDED = [name for name in UNOPENED if name.endswith("/life")]
 """Those that it opens once they have been exported."""
 
 
@@ -74,8 +77,8 @@ def test_rows_are_those_that_were_written(catalog: Catalog, made: Made):
 def test_rows_that_fulfil_a_condition_are_those_that_were_written(catalog: Catalog, made: Made):
     table, failed = imported(catalog, made), list[str]()
     for number, condition in enumerate(list(conditions(made.rows))[place(made) % STEP :: STEP]):
-        for way in FILTERED if ALL else [list(FILTERED)[(number + place(made)) % len(FILTERED)]]:
-            failed += [f"{way}, {condition}: {line}" for line in _failure(made, table, way, condition)]
+        way = list(FILTERED)[(number + place(made)) % len(FILTERED)]
+        failed += [f"{way}, {condition}: {line}" for line in _failure(made, table, way, condition)]
     assert failed == []
 
 
@@ -145,20 +148,38 @@ def without_empty(row: str) -> str:
     return re.sub(r"(?<=, )b?''(?=[)\]])", "None", row)
 
 
-def test_an_export_is_imported_again_and_read_by_delta_rs(catalog: Catalog, made: Made, tmp_path: Path):
+@pytest.fixture
+def exported(catalog: Catalog, made: Made, tmp_path: Path) -> str:
+    """The location of an export, in a folder with the table's files."""
     imported(catalog, made)
-    out, again = tmp_path / "out", f"{made.table_id} again"
-    catalog.export(made.table_id, out)
-    shutil.copytree(made.location, out, ignore=shutil.ignore_patterns("_delta_log"), dirs_exist_ok=True)
-    catalog.import_table(str(out), table_id=again)
+    catalog.export(made.table_id, tmp_path / "out")
+    shutil.copytree(made.location, tmp_path / "out", ignore=shutil.ignore_patterns("_delta_log"), dirs_exist_ok=True)
+    return str(tmp_path / "out")
+
+
+def test_an_export_is_imported_again_and_read_by_others(
+    catalog: Catalog, made: Made, exported: str, duckdb_process: DuckDBReader | None
+):
+    again = f"{made.table_id} again"
+    catalog.import_table(exported, table_id=again)
     assert catalog.validate(again).differences == ()
     if made.garbled:
         return
     assert comparable(catalog.table(again).scan().read_all()) == comparable(made.rows)
     if made.table_id not in UNOPENED or made.table_id in MENDED:
-        theirs = comparable(deltalake.DeltaTable(out).scan().read_all())
-        partitions = deltalake.DeltaTable(out).metadata().partition_columns
-        expected = comparable(made.rows)
-        assert (sorted(map(without_empty, theirs)) if partitions else theirs) == (
-            sorted(map(without_empty, expected)) if partitions else expected
-        )
+        theirs = deltalake.DeltaTable(exported)
+        partitioned = bool(theirs.metadata().partition_columns)
+        assert _rows(theirs.scan().read_all(), partitioned) == _rows(made.rows, partitioned)
+    if duckdb_process is not None:
+        expected = {"columns": made.rows.column_names, "rows": made.rows.num_rows}
+        original = duckdb_process.read(made.location)
+        assert duckdb_process.read(exported) == (original if _is_beyond(original) else expected)
+
+
+def _rows(rows: Any, partitioned: bool) -> list[str]:
+    return sorted(without_empty(row) if partitioned else row for row in comparable(rows))
+
+
+def _is_beyond(answer: dict[str, Any]) -> bool:
+    """Whether DuckDB does not read the original for a reason that no export can mend."""
+    return "error" in answer and "eader features" not in answer["error"]

@@ -13,6 +13,9 @@ from deltalake import write_deltalake
 from tests.writers import source
 from tests.writers.model import MadeTable
 
+UNESCAPED = ("at", "local")
+"""Partition columns whose files nobody finds again, DuckDB neither: their paths are escaped once, and not once more."""
+
 
 def connection() -> duckdb.DuckDBPyConnection:
     """A connection with the extension, which a package of its own brings."""
@@ -50,20 +53,19 @@ def main() -> None:
     nested = {name: kind for name, kind in source.NESTED.items() if not pa.types.is_map(kind)}  # writes no maps
     in_files("nested", source.files(source.NESTED_FILES, nested)).save()
     in_files("big_decimals", source.files(source.DECIMAL_FILES, source.DECIMALS)).save()
-    left_out = ("data", "dec18_6", "dec20_10", "dec38_0")
+    left_out = ("data", "dec18_6", "dec20_10", "dec38_0", *UNESCAPED)
     columns = {name: kind for name, kind in source.TYPES.items() if name not in left_out}
-    files = [source.table([row], columns, number) for number, row in enumerate(source.PARTITION_ROWS * 2)]
+    contents = [row for row in source.PARTITION_ROWS if source.is_plain(row.get("text"))]
+    files = [source.table([row], columns, number) for number, row in enumerate(contents * 2)]
     in_files("partition_types", files, *columns).save()
     columns = {name: source.TYPES[name] for name in ("dec5_2", "dec38_18")}
     files = [source.table([row], columns, number) for number, row in enumerate(source.NEGATIVE_DECIMALS)]
     in_files("negative_decimals", files, *columns).save()
-    rows = source.partition_texts()
-    texts = in_files(
-        "partition_texts", [rows.take(list(range(rows.num_rows))[-1::-2]), rows.slice(rows.num_rows - 2, 1)], "part"
-    )
+    rows = source.without(source.partition_texts(), lambda row: not source.is_plain(row["part"]))
+    texts = in_files("partition_texts", [rows], "part")
     texts.rows = source.empty_is_null(texts.rows, "part")
     texts.save()
-    in_files("names", [source.named([1, 2], source.NAMES), source.named([3], source.NAMES)], "com,ma", "a b").save()
+    in_files("names", [source.named([1, 2], source.NAMES), source.named([3], source.NAMES)]).save()
     in_files("life", [source.people(range(5))], "region").save()
 
 

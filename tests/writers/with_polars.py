@@ -1,4 +1,4 @@
-"""Tables by Polars, `write_delta` and `sink_delta`: `python -m tests.writers.with_polars`, in the tables' folder.
+"""Tables by Polars, `write_delta` and `sink_delta`: `python -m tests.writers.with_polars`, in their folder.
 
 It writes by deltalake, with types of its own: large strings, views of strings, its own order of columns.
 """
