@@ -185,11 +185,15 @@ class Comparison:
     def _on(
         self, catalog: Catalog, case: Case, folder: Path, known: _References, ways: Sequence[Way | Picker]
     ) -> Iterator[Failure]:
-        catalog.import_table(str(folder / "t"), table_id=folder.name)
-        if case.indexed:
-            catalog.index(folder.name, case.indexed)
         database = catalog.url.partition(":")[0] + (", indexed" if case.indexed else "")
-        table = catalog.table(folder.name)
+        try:
+            catalog.import_table(str(folder / "t"), table_id=folder.name)
+            if case.indexed:
+                catalog.index(folder.name, case.indexed)
+            table = catalog.table(folder.name)
+        except Exception as error:  # anything that a caller would see
+            yield Failure(case.table.seed, database, "import_table() and index()", "", *_raised(error))
+            return
         for predicate in case.predicates:
             for way in ways:
                 failure = self._compared(case, table, way, predicate, known)
@@ -213,7 +217,7 @@ class Comparison:
             if isinstance(error, UnsupportedTableError) and way.plain_only and not case.table.is_plain:
                 self.tally.refused += 1
                 return None
-            problem = f"raises {type(error).__name__}", str(error)[:300]
+            problem = _raised(error)
         else:
             self.tally.compared += 1
             problem = self._files(case, way, wanted, found) if isinstance(way, Picker) else _rows(wanted, found)
@@ -229,6 +233,10 @@ class Comparison:
 
 Problem = tuple[str, str]
 """What is wrong, in a few words and in more."""
+
+
+def _raised(error: Exception) -> Problem:
+    return f"raises {type(error).__name__}", str(error)[:300]
 
 
 def _rows(wanted: Rows, found: Rows) -> Problem | None:
@@ -253,6 +261,8 @@ class _References:
     def of(self, way: Way | Picker, predicate: Predicate | None, asked: Asked | None) -> Any:
         """Returns the rows that match, or the files that they are in; None where the engine refuses the condition."""
         key = (way.name, predicate)
+        if predicate is None:
+            return self._looked_for(way, None)  # every engine reads all rows
         if key not in self._known:
             try:
                 self._known[key] = self._looked_for(way, asked)

@@ -143,8 +143,16 @@ def _of_frame(frame: Any) -> Rows:
     return sorted(repr([(name, _plain(value)) for name, value in row.items()]) for row in frame.to_dict("records"))
 
 
-def _plain(value: Any) -> Any:
-    return [_plain(each) for each in value] if isinstance(value, np.ndarray | list) else value
+def _plain(value: Any, *, inside: bool = False) -> Any:
+    """A value of a frame; within structs, pandas has integers as doubles where a chunk has NULLs, and NaN for them."""
+    match value:
+        case np.ndarray() | list() | tuple():
+            return [_plain(each, inside=True) for each in value]
+        case dict():
+            return [(name, _plain(each, inside=True)) for name, each in value.items()]
+        case int() | float() | np.number() if inside and not isinstance(value, bool):
+            return None if np.isnan(value) else float(value)
+    return value
 
 
 WAYS = [

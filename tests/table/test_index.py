@@ -239,6 +239,25 @@ def test_a_column_of_another_type_or_name_is_another_column(catalog: Catalog, lo
     assert found(catalog, "id = 55", version=0) == [5, 59]
 
 
+@pytest.mark.parametrize("name", ['say "x"', "back\\slash", "tab\t"])
+def test_a_column_of_any_name(database_url: str, tmp_path: Path, name: str):
+    inner = {"type": "struct", "fields": [{"name": name, "type": "long", "nullable": True, "metadata": {}}]}
+    log = LogBuilder(tmp_path / "t")
+    bounds = [{name: number, "in": {name: number}} for number in range(3)]
+    stats = [json.dumps({"numRecords": 1, "minValues": each, "maxValues": each}) for each in bounds]
+    files = [add(f"{number}.parquet", stats=text) for number, text in enumerate(stats)]
+    log.commit(protocol_action(), metadata({name: "long", "in": inner}), *files)
+    with connect(database_url) as catalog:
+        catalog.import_table(str(log.root), "t")
+        assert catalog.index("t", [name, f"in.{name}"]) == sorted([name, f"in.{name}"])
+        quoted = name.replace('"', '""')
+        for where in (f'"{quoted}" = 1', f'"in"."{quoted}" = 1'):
+            hashes = looked_up(catalog, where)
+            assert hashes is not None
+            assert len(hashes) == 1
+            assert found(catalog, where) == [1]
+
+
 def test_a_rollback_leaves_nothing(catalog: Catalog, log: LogBuilder, database_url: str):
     catalog.index("t", ["id"])
     with opened(database_url) as database, database.transaction() as connection:

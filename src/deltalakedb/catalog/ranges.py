@@ -10,10 +10,11 @@ exact conditions that a reader has anyway.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 
 import msgspec
@@ -26,6 +27,7 @@ from .range_keys import LAST_LEVEL, LEAST, MOST, key, level_of, shared_prefix
 from .registry import now
 from .schema import delta_files, delta_indexes, delta_ranges
 
+_UNSPEAKABLE = re.compile(r'["\\\x00-\x1f]')
 _LEVELS = 64
 _SAMPLE = 2_000
 _PAGE = 5_000
@@ -210,11 +212,17 @@ def _shared_prefix(connection: Connection, table_id: str, bounds: Callable[[str 
     return shared_prefix([text for stats in sample for text in bounds(stats)])
 
 
+def fields_of(path: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns the beginning of a path whose names msgspec takes for those of fields: not with quotes or backslashes."""
+    return tuple(takewhile(lambda name: not _UNSPEAKABLE.search(name), path))
+
+
 @cache
 def _reader(path: tuple[str, ...]) -> Callable[[str | None], tuple[Any, Any]]:
     """Returns what reads a column's minimum and maximum from statistics: None for what isn't there."""
     kind: Any = Any
-    for name in reversed(path):
+    fields = fields_of(path)
+    for name in reversed(fields):
         kind = msgspec.defstruct("Object", [("member", kind | None, None)], rename={"member": name})
     decode = msgspec.json.Decoder(
         msgspec.defstruct("Stats", [("minValues", kind | None, None), ("maxValues", kind | None, None)])
@@ -228,8 +236,10 @@ def _reader(path: tuple[str, ...]) -> Callable[[str | None], tuple[Any, Any]]:
         return _inner(getattr(found, "minValues", None)), _inner(getattr(found, "maxValues", None))
 
     def _inner(value: Any) -> Any:
-        for _ in path:
+        for _ in fields:
             value = getattr(value, "member", None)
+        for name in path[len(fields) :]:
+            value = value.get(name) if isinstance(value, dict) else None
         return value
 
     return bounds

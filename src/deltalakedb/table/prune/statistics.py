@@ -13,11 +13,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
-from itertools import takewhile
 from typing import Any
 
 import msgspec
 
+from ...catalog.ranges import fields_of
 from .bounds import Bound, Side
 from .proof import ALWAYS, NEVER, AllOf, AnyOf, NoNulls, NoValues, Test
 
@@ -26,7 +26,6 @@ Check = Callable[[str | None], bool]
 
 _Path = tuple[str, ...]
 _RECORDS: _Path = ("numRecords",)
-_UNSPEAKABLE = re.compile(r'["\\\x00-\x1f]')
 _ODD = (msgspec.MsgspecError, AttributeError, UnicodeError, RecursionError)
 """What comes of statistics that are not as the protocol has them."""
 
@@ -78,7 +77,7 @@ class _Members:
     def __init__(self, paths: Iterable[_Path]) -> None:
         """`paths` are their names from the top."""
         self._tree: dict[str, Any] = {}
-        self._places = {path: self._add(path) for path in sorted(paths, key=lambda path: len(_named(path)))}
+        self._places = {path: self._add(path) for path in sorted(paths, key=lambda path: len(fields_of(path)))}
         self.type = _type_of(self._tree)
 
     def __getitem__(self, path: _Path) -> str:
@@ -87,7 +86,7 @@ class _Members:
 
     def _add(self, path: _Path) -> str:
         tree, place = self._tree, "stats"
-        named = _named(path)
+        named = fields_of(path)
         for at, name in enumerate(named, 1):
             inside = tree.setdefault(name, None if at == len(named) else {})
             place += f".m{list(tree).index(name)}"
@@ -95,11 +94,6 @@ class _Members:
                 return place if at == len(path) else f"inner({place}, {path[at:]!r})"
             tree = inside
         raise AssertionError(f"{path} is above another one that came first")
-
-
-def _named(path: _Path) -> _Path:
-    """The beginning of a path with names that msgspec takes for those of fields."""
-    return tuple(takewhile(lambda name: not _UNSPEAKABLE.search(name), path))
 
 
 def _type_of(tree: dict[str, Any]) -> type[msgspec.Struct]:
