@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from types import ModuleType
 from typing import Any
+from typing import Protocol as Shape
 
 import msgspec
 
@@ -21,7 +23,7 @@ from ..errors import (
 )
 from .actions import Actions, Metadata, NamedAction, OtherAction, Protocol, Sidecar, is_absent
 from .json_actions import decode_actions
-from .path import LOG_FOLDER, SIDECAR_FOLDER, LogFile, parse_name, sidecar_name
+from .path import LOG_FOLDER, SIDECAR_FOLDER, LogFile, commit_name, parse_name, sidecar_name
 from .segment import Checkpoint, LogSegment, candidates
 from .store import Listing, Store
 
@@ -211,14 +213,41 @@ def _sidecar_names(log: Log) -> set[str]:
         return set()
 
 
-def read_commit(log: Log, commit: LogFile) -> Iterator[Actions]:
-    """Yields the actions of a commit, in pieces where it is large.
+class Digest(Shape):
+    """What adds bytes up, as those of `hashlib` do."""
+
+    def update(self, data: bytes, /) -> None:
+        """Adds bytes."""
+
+
+def commit_digest(log: Log, commit: LogFile) -> str:
+    """Returns the SHA-256 of a commit's bytes, in 64 letters; raises LogFileGoneError as `read_commit`."""
+    digest = sha256()
+    for chunk in _chunks(log, commit.path):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def metadata_of(log: Log, version: int) -> Iterator[Metadata]:
+    """Yields the metaData actions of the commit of a version; it need not have been listed.
+
+    Raises:
+        CorruptLogError, LogFileGoneError: as `read_commit`.
+    """
+    commit = parse_name(commit_name(version), size=0, modified_ms=0)
+    assert commit is not None
+    for actions in read_commit(log, commit):
+        yield from (action for action in actions.others if isinstance(action, Metadata))
+
+
+def read_commit(log: Log, commit: LogFile, digest: Digest | None = None) -> Iterator[Actions]:
+    """Yields the actions of a commit, in pieces where it is large; its bytes are added to a digest meanwhile.
 
     Raises:
         CorruptLogError: not JSON, cut off, or an action that lacks what makes it one.
         LogFileGoneError: it is not there any more.
     """
-    return decode_actions(_chunks(log, commit.path), commit.name)
+    return decode_actions(_chunks(log, commit.path, digest), commit.name)
 
 
 def read_checkpoint(log: Log, checkpoint: Checkpoint, *, files: bool = True) -> Iterator[Actions]:
@@ -262,9 +291,12 @@ def _read_file(log: Log, path: str, *, files: bool) -> Iterator[tuple[Actions, l
             yield actions, [_sidecar(row, name) for row in rows]
 
 
-def _chunks(log: Log, path: str) -> Iterator[bytes]:
+def _chunks(log: Log, path: str, digest: Digest | None = None) -> Iterator[bytes]:
     with _listed(path):
-        yield from log.store.chunks(path)
+        for chunk in log.store.chunks(path):
+            if digest is not None:
+                digest.update(chunk)
+            yield chunk
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from itertools import chain
 from typing import Any
 
@@ -19,7 +20,7 @@ from ..catalog.schema import migration_status
 from ..errors import CorruptLogError
 from ..log.actions import Actions
 from ..log.path import LogFile
-from ..log.reader import Log, check_format, read_commit
+from ..log.reader import Digest, Log, check_format, read_commit
 from ..log.store import CHUNK_BYTES
 from ..replay.forward import FindLive, ForwardReplay, Step
 from ..replay.state import CommitSource, CommitState
@@ -35,6 +36,7 @@ class Change:
     table_id: str
     find_live: FindLive = field(init=False)
     _indexes: Any = field(init=False)
+    _digest: str | None = None
     _added: int = 0
     _active_files: int = 0
     _active_bytes: int = 0
@@ -68,7 +70,8 @@ class Change:
         Raises:
             CorruptLogError, UnsupportedTableError, StorageError: it can't be read, or not be understood.
         """
-        pieces = _pieces(log, commit)
+        digest = sha256()
+        pieces = _pieces(log, commit, digest)
         state = CommitState(CommitSource(commit.version, commit.name, commit.modified_ms, (), at_floor))
         replay = ForwardReplay(state, self.find_live)
         try:
@@ -81,6 +84,7 @@ class Change:
         if state.metadata is not None:
             check_format(state.metadata)
         self.append(state.finish())
+        self._digest = digest.hexdigest()
         return state, replay
 
     def move_on(
@@ -93,6 +97,7 @@ class Change:
             version=version,
             synced_at=registry.now(),
             warnings=msgspec.json.encode(told).decode() if told else None,
+            commit_digest=self._digest,
         )
         registry.complete(self.connection, moved)
         columns = migration_status.c
@@ -111,9 +116,13 @@ class Change:
         return moved
 
 
-def _pieces(log: Log, commit: LogFile) -> Callable[[], Iterator[Actions]]:
-    """What reads a commit, any number of times: small ones from memory, large ones in pieces from the store."""
+def _pieces(log: Log, commit: LogFile, digest: Digest) -> Callable[[], Iterator[Actions]]:
+    """What reads a commit, any number of times: small ones from memory, large ones in pieces from the store.
+
+    The first time, its bytes are added to the digest.
+    """
     if commit.size > CHUNK_BYTES:
-        return lambda: read_commit(log, commit)
-    whole = list(read_commit(log, commit))
+        first = iter((digest,))
+        return lambda: read_commit(log, commit, next(first, None))
+    whole = list(read_commit(log, commit, digest))
     return lambda: iter(whole)

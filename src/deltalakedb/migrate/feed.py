@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import NamedTuple
 
 from ..catalog.packing.base import Packed, Packing
@@ -39,11 +40,15 @@ class Source:
 
 
 class Ending(NamedTuple):
-    """What is known when a log has been read: what it does against the protocol, and what we don't model."""
+    """What is known when a log has been read: what it does against the protocol, and what we don't model.
+
+    `commit_digest` is that of the newest version's commit; None where it is not there.
+    """
 
     warnings: list[str]
     violations: list[str]
     checkpoint_actions: str | None
+    commit_digest: str | None
 
 
 class Batch(NamedTuple):
@@ -99,13 +104,16 @@ def feed(source: Source) -> Iterator[Batch]:
         read = read.and_file(file)
 
     seen: set[int] = set()
+    digest, newest = sha256(), source.segment.commits[-1:]
     with BackwardReplay() as replay:
-        rows = replayed(source.log, source.segment, replay, each=note)
+        rows = replayed(source.log, source.segment, replay, each=note, digest=digest)
         for batch, last in batches(rows, source.batch_size, source.skip):
             ending = None
             if last:
                 others = others_json(replay.checkpoint_actions)
-                ending = Ending(source.log.warnings, replay.violations, others)
+                is_there = bool(newest) and newest[0].version == source.segment.version
+                known = digest.hexdigest() if is_there else None
+                ending = Ending(source.log.warnings, replay.violations, others, known)
             yield _packed(source, batch, seen, read, ending)
 
 

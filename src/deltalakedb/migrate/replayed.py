@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from ..log.actions import Actions, Metadata
 from ..log.path import LogFile
-from ..log.reader import Log, check_format, expect, read_checkpoint, read_commit
+from ..log.reader import Digest, Log, check_format, expect, read_checkpoint, read_commit
 from ..log.segment import LogSegment
 from ..replay.backward import BackwardReplay
 from ..replay.state import CommitSource
@@ -14,11 +14,16 @@ from ..rows import Rows
 
 
 def replayed(
-    log: Log, segment: LogSegment, replay: BackwardReplay, *, each: Callable[[LogFile], None] | None = None
+    log: Log,
+    segment: LogSegment,
+    replay: BackwardReplay,
+    *,
+    each: Callable[[LogFile], None] | None = None,
+    digest: Digest | None = None,
 ) -> Iterator[Rows]:
     """Yields all rows of a log, the newest commit's first; the same log gives the same rows in the same order.
 
-    `each` is called when a file has been read.
+    `each` is called when a file has been read; the bytes of the newest version's commit are added to `digest`.
 
     Raises:
         CorruptLogError, UnsupportedTableError, StorageError: a file can't be read, or not be understood.
@@ -27,7 +32,7 @@ def replayed(
     expect(log, (*reversed(segment.commits), *checkpoint))
     for commit in reversed(segment.commits):
         at_floor = segment.checkpoint is not None and commit.version == segment.first_version
-        pieces = _checked(read_commit(log, commit))
+        pieces = _checked(read_commit(log, commit, digest if commit.version == segment.version else None))
         source = CommitSource(commit.version, commit.name, commit.modified_ms, pieces, at_floor)
         yield from replay.commit(source)
         if each is not None:
