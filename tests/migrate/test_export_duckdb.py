@@ -11,8 +11,9 @@ from deltalakedb.catalog.database import Database
 from deltalakedb.migrate.export import export_table
 from deltalakedb.migrate.importer import import_table
 from tests.migrate.damage import TWO_ROWS
-from tests.support.duckdb_delta import is_there, seen_by_duckdb
+from tests.support.duckdb_delta import SUM, UnreadableError, is_there, seen_by_duckdb
 from tests.support.logs import LogBuilder, add, metadata, protocol, remove
+from tests.support.shared_tables import SharedTable, shared_params
 
 pytestmark = pytest.mark.skipif(
     not is_there(), reason="no DuckDB with its delta extension: `make test` installs a pair"
@@ -68,3 +69,20 @@ def test_a_log_that_begins_with_a_checkpoint_and_deletion_vectors(database: Data
     assert [len(version["rows"]) for version in original] == [8, 8]
     in_place_of_its_log(database, log.root, tmp_path / "new")
     assert seen_by_duckdb(log.root, [1, 2]) == original
+
+
+@pytest.mark.parametrize("shared", shared_params(lambda table: table.is_ok))
+def test_every_shared_table_that_duckdb_reads_is_read_the_same_when_it_is_exported(
+    shared: SharedTable, sqlite_url: str, tmp_path: Path
+):
+    table = shutil.copytree(shared.location, tmp_path / "t")
+    first, last = (shared.expected[name] for name in ("first_version", "version"))
+    versions = sorted({first, (first + last) // 2, last})
+    try:
+        original = seen_by_duckdb(table, versions, SUM)
+    except UnreadableError as error:
+        pytest.skip(f"DuckDB does not read the original: {str(error).splitlines()[-1][:80]}")
+    database = Database(sqlite_url)
+    in_place_of_its_log(database, table, tmp_path / "new")
+    database.close()
+    assert seen_by_duckdb(table, versions, SUM) == original

@@ -1,3 +1,4 @@
+import hashlib
 import os
 import shutil
 import threading
@@ -10,7 +11,7 @@ from deltalakedb.catalog.database import Database
 from deltalakedb.catalog.snapshot import snapshot
 from deltalakedb.errors import CorruptLogError, LogChangedError, LogGapError, TableBusyError
 from deltalakedb.log import store
-from deltalakedb.migrate import changes, sync
+from deltalakedb.migrate import changes, same_table
 from deltalakedb.migrate.importer import ImportReport, import_table
 from deltalakedb.migrate.told import Progress
 from deltalakedb.replay import files, forward
@@ -90,7 +91,7 @@ def test_files_whose_hashes_collide_are_told_apart(
     database: Database, log: LogBuilder, monkeypatch: pytest.MonkeyPatch
 ):
     # No two keys with one hash are known, so the hash is made worthless instead.
-    for module in (files, forward, sync):
+    for module in (files, forward, same_table):
         monkeypatch.setattr(module, "key_hash", lambda _: 0)
     monkeypatch.setattr(files, "key_hashes", lambda keys: [0] * len(keys))
     log.commit(add("x", deletionVector=dv("1", "u")), add("x", deletionVector=dv("2", "u")), add("x"))
@@ -206,17 +207,152 @@ def test_a_table_that_was_made_anew_is_refused(database: Database, log: LogBuild
     assert active(database) == set("acd")
 
 
-def test_a_rewritten_commit_without_commit_info_is_told_by_its_files(database: Database, log: LogBuilder):
+def test_where_no_digest_is_known_a_commit_without_commit_info_is_told_by_its_files(
+    database: Database, database_url: str, log: LogBuilder
+):
     load(database, log)
     log.commit(remove("b"), add("c"), version=1)  # as another writer orders it
     log.commit(add("d"))
     log.commit(add("e"), add("f"))
+    forget_digest(database_url)
     assert load(database, log).version == 3
     log.commit(add("e"), add("other"), version=3)
     log.commit(add("g"))
+    forget_digest(database_url)
     with pytest.raises(LogChangedError, match=r"Version 3 of the log at .* is not the one that was imported"):
         load(database, log)
     assert active(database) == set("acdef")
+
+
+def forget_digest(database_url: str) -> None:
+    """Leaves the catalog as schema version 3 had it."""
+    execute(database_url, "UPDATE delta_tables SET commit_digest = NULL")
+
+
+def digest_of(log: LogBuilder, version: int) -> str:
+    return hashlib.sha256((log.log / commit_name(version)).read_bytes()).hexdigest()
+
+
+def kept_digest(database_url: str) -> str | None:
+    (table,) = dump(database_url, "t")["delta_tables"]
+    return table["commit_digest"]
+
+
+def test_the_digest_of_the_newest_commit_is_kept(
+    database: Database, database_url: str, log: LogBuilder, monkeypatch: pytest.MonkeyPatch
+):
+    load(database, log)
+    assert kept_digest(database_url) == digest_of(log, 1)
+    log.commit(add("d"), raw=b'\xef\xbb\xbf{"add":\r\n {"path":"d","partitionValues":{},"size":1}}\r\n')
+    log.commit(*(add(f"{number}") for number in range(200)))
+    load(database, log)
+    assert kept_digest(database_url) == digest_of(log, 3)
+    forget_digest(database_url)
+    load(database, log)  # nothing is new
+    assert kept_digest(database_url) == digest_of(log, 3)
+    monkeypatch.setattr(store, "READ_BYTES", 1000)
+    monkeypatch.setattr(changes, "CHUNK_BYTES", 1000)
+    log.commit(*(add(f"more {number}") for number in range(200)))
+    load(database, log)
+    assert kept_digest(database_url) == digest_of(log, 4)
+    import_table(database, str(log.root), "t2")
+    (table,) = dump(database_url, "t2")["delta_tables"]
+    assert table["commit_digest"] == digest_of(log, 4)
+
+
+def test_where_the_newest_commit_is_gone_there_is_no_digest_until_the_next_one(
+    database: Database, database_url: str, log: LogBuilder
+):
+    log.checkpoint()
+    log.drop([0, 1])
+    load(database, log)
+    assert kept_digest(database_url) is None
+    load(database, log)
+    assert kept_digest(database_url) is None
+    log.commit(add("d"))
+    load(database, log)
+    assert kept_digest(database_url) == digest_of(log, 2)
+    for name in "ef":
+        log.commit(add(name))
+    log.checkpoint()
+    log.drop([2, 3, 4])
+    assert load(database, log).gaps
+    assert kept_digest(database_url) is None
+
+
+def anew(log: LogBuilder, *commits: list[dict]) -> LogBuilder:
+    """Another table in the place of a log."""
+    shutil.rmtree(log.log)
+    made = LogBuilder(log.root)
+    for actions in commits:
+        made.commit(*actions)
+    return made
+
+
+BEGIN = [protocol(), metadata(id="one"), add("a")]
+AGAIN = [protocol(), metadata(id="two"), add("x")]
+RECREATED = {
+    "nothing that the catalog's version adds": ([BEGIN, [add("b")]], [AGAIN, [remove("x")], [add("y")]]),
+    "the same files": ([BEGIN, [add("b")]], [AGAIN, [add("b", size=1)], [add("y")]]),
+    "the same commit": ([BEGIN, [add("b")]], [AGAIN, [add("b")], [add("y")]]),
+    "the same commit, and nothing new": ([BEGIN, [add("b")]], [AGAIN, [add("b")]]),
+    "the same commit, and no metadata where it was": (
+        [[protocol(), metadata(id="zero")], BEGIN, [add("b")]],
+        [AGAIN, [add("c")], [add("b")], [add("y")]],
+    ),
+    "the same commitInfo": ([BEGIN, [add("b"), commit_info()]], [AGAIN, [add("z"), commit_info()], [add("y")]]),
+    "one version": ([BEGIN], [AGAIN, [add("y")]]),
+    "metadata that came later": (
+        [[protocol(), metadata(id="one")], [metadata(id="one", name="x")], [add("b")]],
+        [[protocol(), metadata(id="two")], [metadata(id="two", name="x")], [add("b")], [add("y")]],
+    ),
+    "no id at all": ([BEGIN, [add("b")]], [[protocol(), metadata(id=...), add("a")], [add("b")], [add("y")]]),
+    "empty commits": ([BEGIN, []], [AGAIN, [], [add("y")]]),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), RECREATED.values(), ids=RECREATED)
+def test_a_table_that_was_made_anew_is_refused_whatever_its_commits_say(
+    database: Database, database_url: str, log: LogBuilder, before: list, after: list
+):
+    first = anew(log, *before)
+    load(database, first)
+    found = rows_of_table(database_url)
+    for _ in range(2):
+        with pytest.raises(LogChangedError, match="made anew"):
+            load(database, anew(log, *after))
+    assert rows_of_table(database_url) == found
+    assert load(database, anew(log, *before, [add("new")])).version == len(before)
+
+
+def test_metadata_that_a_commit_has_twice_is_no_other_table(database: Database, log: LogBuilder):
+    made = anew(log, [protocol(), metadata(id="one"), metadata(id="two"), metadata(id="three")], [add("b")])
+    load(database, made)
+    made.commit(add("c"))
+    assert load(database, made).version == 2
+
+
+def test_an_id_that_changes_within_the_log_is_no_other_table(database: Database, log: LogBuilder):
+    made = anew(log, BEGIN, [metadata(id="two")], [add("b")])
+    load(database, made)
+    made.commit(metadata(id="three"))
+    made.commit(add("c"))
+    assert load(database, made).version == 4
+    made.checkpoint()
+    made.drop(range(5))
+    made.commit(add("d"))
+    assert load(database, made).version == 5
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_metadata_of_a_checkpoint_is_looked_for_in_no_commit(database: Database, log: LogBuilder, own: bool):
+    log.commit(*([metadata(name="x")] if own else [add("d")]))
+    log.checkpoint()
+    log.drop([0, 1])
+    log.commit(add("e"))
+    load(database, log)
+    log.commit(add("f"))
+    assert load(database, log).version == 4
 
 
 def test_a_sync_keeps_others_from_the_table_and_lets_it_go(database: Database, database_url: str, log: LogBuilder):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from types import ModuleType
 from typing import Any
+from typing import Protocol as Shape
 
 import msgspec
 
@@ -23,7 +25,7 @@ from ..errors import (
 from ..features import Asked, manifest_tree
 from .actions import Actions, Metadata, NamedAction, Only, OtherAction, Protocol, Sidecar, is_absent
 from .json_actions import decode_actions
-from .path import LOG_FOLDER, SIDECAR_FOLDER, LogFile, parse_name, sidecar_name
+from .path import LOG_FOLDER, SIDECAR_FOLDER, LogFile, commit_name, parse_name, sidecar_name
 from .segment import Checkpoint, LogSegment, candidates, checkpoints
 from .store import CHUNK_BYTES, Listing, Store
 
@@ -275,24 +277,54 @@ def _sidecar_names(log: Log) -> set[str]:
         return set()
 
 
-def read_commit(log: Log, commit: LogFile) -> Iterator[Actions]:
-    """Yields the actions of a commit, in pieces where it is large.
+class Digest(Shape):
+    """What adds bytes up, as those of `hashlib` do."""
+
+    def update(self, data: bytes, /) -> None:
+        """Adds bytes."""
+
+
+def commit_digest(log: Log, commit: LogFile) -> str:
+    """Returns the SHA-256 of a commit's bytes, in 64 letters; raises LogFileGoneError as `read_commit`."""
+    digest = sha256()
+    for chunk in _chunks(log, commit.path):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def metadata_of(log: Log, version: int) -> Iterator[Metadata]:
+    """Yields the metaData actions of the commit of a version; it need not have been listed.
+
+    Raises:
+        CorruptLogError, LogFileGoneError: as `read_commit`.
+    """
+    commit = parse_name(commit_name(version), size=0, modified_ms=0)
+    assert commit is not None
+    for actions in read_commit(log, commit):
+        yield from (action for action in actions.others if isinstance(action, Metadata))
+
+
+def read_commit(log: Log, commit: LogFile, digest: Digest | None = None) -> Iterator[Actions]:
+    """Yields the actions of a commit, in pieces where it is large; its bytes are added to a digest meanwhile.
 
     Raises:
         CorruptLogError: not JSON, cut off, or an action that lacks what makes it one.
         LogFileGoneError: it is not there any more.
     """
-    return decode_actions(_chunks(log, commit.path), commit.name)
+    return decode_actions(_chunks(log, commit.path, digest), commit.name)
 
 
-def commit_pieces(log: Log, commit: LogFile) -> Callable[[], Iterator[Actions]]:
+def commit_pieces(log: Log, commit: LogFile, digest: Digest | None = None) -> Callable[[], Iterator[Actions]]:
     """Returns what reads a commit, any number of times: a small one from memory, a large one from the store.
+
+    The first time, its bytes are added to the digest.
 
     Raises (this and what is returned): as `read_commit` and `check_understood`.
     """
     if commit.size > CHUNK_BYTES:
-        return lambda: understood(read_commit(log, commit), commit.name)
-    whole = list(understood(read_commit(log, commit), commit.name))
+        first = iter((digest,))
+        return lambda: understood(read_commit(log, commit, next(first, None)), commit.name)
+    whole = list(understood(read_commit(log, commit, digest), commit.name))
     return lambda: iter(whole)
 
 
@@ -337,9 +369,12 @@ def _read_file(log: Log, path: str, *, only: Only | None) -> Iterator[tuple[Acti
             yield actions, [_sidecar(row, name) for row in rows]
 
 
-def _chunks(log: Log, path: str) -> Iterator[bytes]:
+def _chunks(log: Log, path: str, digest: Digest | None = None) -> Iterator[bytes]:
     with _listed(path):
-        yield from log.store.chunks(path)
+        for chunk in log.store.chunks(path):
+            if digest is not None:
+                digest.update(chunk)
+            yield chunk
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from itertools import chain
 from typing import Any
 
@@ -37,6 +38,7 @@ class Change:
     _indexes: Any = field(init=False)
     _partitions: set[int] = field(default_factory=set)
     _has_new_columns: bool = False
+    _digest: str | None = None
     _added: int = 0
     _active_files: int = 0
     _active_bytes: int = 0
@@ -72,7 +74,8 @@ class Change:
         Raises:
             CorruptLogError, UnsupportedTableError, StorageError: it can't be read, or not be understood.
         """
-        pieces = commit_pieces(log, commit)
+        digest = sha256()
+        pieces = commit_pieces(log, commit, digest)
         state = CommitState(CommitSource(commit.version, commit.name, commit.modified_ms, pieces, at_floor))
         replay = ForwardReplay(state, self.find_live)
         with decoding(commit.name):
@@ -80,6 +83,7 @@ class Change:
                 self.append(state.take(piece))
             self.write(replay.remove(chain.from_iterable(piece.removes for piece in pieces())))
             self.write(replay.add(chain.from_iterable(piece.adds for piece in pieces())))
+        self._digest = digest.hexdigest()
         return state, replay
 
     def move_on(
@@ -93,6 +97,7 @@ class Change:
             version=version,
             synced_at=registry.now(),
             warnings=msgspec.json.encode(told).decode() if told else None,
+            commit_digest=self._digest,
         )
         registry.complete(self.connection, moved)
         self._name_partitions(moved)

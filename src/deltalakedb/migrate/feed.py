@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import NamedTuple
 
 from ..catalog.packing.base import Packed, Packing
@@ -49,6 +50,7 @@ class Ending(NamedTuple):
         dangling: removes that found nothing.
         contradiction: what its newest checkpoint says against its commits.
         checkpoint_actions: what we don't model of the checkpoint that it begins with.
+        commit_digest: of the newest version's commit; None where it is not there.
     """
 
     warnings: list[str]
@@ -56,6 +58,7 @@ class Ending(NamedTuple):
     dangling: list[Dangling]
     contradiction: Contradiction | None
     checkpoint_actions: str | None
+    commit_digest: str | None
 
 
 class Batch(NamedTuple):
@@ -111,18 +114,21 @@ def feed(source: Source) -> Iterator[Batch]:
         read = read.and_file(file)
 
     seen: set[int] = set()
-    watch = CheckpointWatch(source.log, source.segment)
+    watch, digest = CheckpointWatch(source.log, source.segment), sha256()
     with BackwardReplay() as replay:
-        rows = watch.passed(replayed(source.log, source.segment, replay, each=note))
+        rows = watch.passed(replayed(source.log, source.segment, replay, each=note, digest=digest))
         for batch, last in batches(rows, source.batch_size, source.skip):
-            yield _packed(source, batch, seen, read, _ending(source.log, replay, watch) if last else None)
+            ending = _ending(source, replay, watch, digest.hexdigest()) if last else None
+            yield _packed(source, batch, seen, read, ending)
 
 
-def _ending(log: Log, replay: BackwardReplay, watch: CheckpointWatch) -> Ending:
+def _ending(source: Source, replay: BackwardReplay, watch: CheckpointWatch, digest: str) -> Ending:
     contradiction = watch.contradiction()
     others = others_json(replay.checkpoint_actions)
-    warnings = [*log.warnings, *replay.cautions]
-    return Ending(warnings, replay.violations, replay.dangling.found, contradiction, others)
+    warnings = [*source.log.warnings, *replay.cautions]
+    newest = source.segment.commits[-1:]
+    known = digest if newest and newest[0].version == source.segment.version else None
+    return Ending(warnings, replay.violations, replay.dangling.found, contradiction, others, known)
 
 
 def _packed(source: Source, batch: Rows, seen: set[int], read: Read, ending: Ending | None) -> Batch:

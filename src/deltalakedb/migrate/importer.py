@@ -148,7 +148,8 @@ def import_table(
         raise ArgumentError(f"The batch size must be at least 1, not {batch_size}")
     begun = time.perf_counter()
     store = open_store(location, storage_options)
-    store.check()  # a path that isn't there leaves no trace in the catalog
+    if command != "sync":
+        store.check()  # a path that isn't there leaves no trace in the catalog; that of a known table is a failure
     _check_text(store.location)
     table_id = check_table_id(table_id or default_table_id(store.location))
     trail = WorkTrail(database, command, table_id, _told(store.location, batch_size, resume, storage_options))
@@ -225,12 +226,10 @@ class _Import:
             status = registry.status_of(self.connection, self.table_id)
             entry = registry.entry_of(self.connection, self.table_id)
         self.reached = 0 if status is None else status.rows_loaded + status.commits_processed
-        if entry is None:
-            log, self.log = self.log or open_log(self.store), None
-            entry = self._import(log, status)
-        else:
-            log = log_to_sync(self.store, entry)
-        return self._sync(log, entry)
+        if entry is not None:
+            return self._sync(log_to_sync(self.store, entry), entry)
+        log, self.log = self.log or open_log(self.store), None
+        return self._sync(log, self._import(log, status), is_checked=True)
 
     def _import(self, log: Log, before: TableStatus | None) -> TableEntry:
         segment, skip = self._plan(log, before)
@@ -387,6 +386,7 @@ class _Import:
             synced_at=registry.now(),
             warnings=None,
             checkpoint_actions=ending.checkpoint_actions,
+            commit_digest=ending.commit_digest,
         )
         warnings = [*ending.warnings, *ending.violations, *self._contradictions(ending, log, entry)]
         entry = replace(entry, warnings=msgspec.json.encode(warnings).decode() if warnings else None)
@@ -400,8 +400,8 @@ class _Import:
         yield from dangling_warnings(self.connection, self.table_id, ending.dangling)
         yield from checkpoint_warnings(self.connection, entry, log, ending.contradiction)
 
-    def _sync(self, log: Log, entry: TableEntry) -> tuple[TableEntry, TableStatus | None]:
-        synced = take_in(self.database, self.connection, log, entry, self.trail, stop=self.stop)
+    def _sync(self, log: Log, entry: TableEntry, *, is_checked: bool = False) -> tuple[TableEntry, TableStatus | None]:
+        synced = take_in(self.database, self.connection, log, entry, self.trail, stop=self.stop, is_checked=is_checked)
         with self.connection.begin():
             self._record_completed(synced.version, owner=None)
             self.trail.end(self.connection, registry.COMPLETED)

@@ -7,41 +7,31 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-import msgspec
 from sqlalchemy import Connection
 
 from ..catalog import registry
 from ..catalog.database import Database
-from ..catalog.files import find_added
 from ..catalog.registry import TableEntry
 from ..catalog.schema import migration_status
-from ..catalog.snapshot import snapshot
 from ..catalog.trail import WorkTrail
-from ..errors import CorruptLogError, LogChangedError, command_line
-from ..log.actions import Add, CommitInfo, deletion_vector_id, key_of
 from ..log.path import LogFile, LogFileKind
 from ..log.reader import (
     Log,
     check_opening,
     expect,
-    metadata_at_floor,
     open_log,
     open_log_since,
     plan,
-    read_commit,
 )
 from ..log.segment import LogSegment
 from ..log.store import Store
-from ..replay.files import key_hash
 from ..steps import step
 from .changes import Change
 from .contradictions import dangling_warnings
 from .rebase import rebase
+from .same_table import check_same_table, older
 
 logger = logging.getLogger(__name__)
-
-_ADDS_COMPARED = 500
-"""So many files of a commit without commitInfo are looked for in the catalog before the next one is taken in."""
 
 
 def log_to_sync(store: Store, entry: TableEntry) -> Log:
@@ -67,86 +57,8 @@ def newest_version(log: Log, entry: TableEntry) -> int:
         return max(file.version for file in log.files if file.kind is LogFileKind.COMMIT)
     segment = plan(log)
     if segment.version < entry.version:
-        raise _older(log, segment, entry)
+        raise older(log, segment, entry)
     return segment.version
-
-
-def _older(log: Log, segment: LogSegment, entry: TableEntry) -> LogChangedError:
-    return LogChangedError(
-        f"The log at {log.location} ends with version {segment.version}, the catalog has {entry.version}: "
-        "it was restored to an older state",
-        _anew(entry),
-    )
-
-
-def check_same_table(log: Log, segment: LogSegment | None, connection: Connection, entry: TableEntry) -> None:
-    """Makes sure that a log is the one that was imported.
-
-    By the newest imported commit where it is still there, else by the table's id.
-
-    Args:
-        log: the log.
-        segment: what it rebuilds; None where it was listed from the catalog's version on.
-        connection: to the catalog.
-        entry: the table.
-
-    Raises:
-        LogChangedError: it is another table's, or was restored to an older state.
-    """
-    commit = next((file for file in log.files if file.name == f"{entry.version:020d}.json"), None)
-    if commit is not None:
-        _check_commit(log, commit, connection, entry)
-    if segment is not None and (commit is None or segment.first_version > entry.version):
-        _check_table(log, segment, connection, entry)
-
-
-def _check_commit(log: Log, commit: LogFile, connection: Connection, entry: TableEntry) -> None:
-    kept = snapshot(connection, entry).commits(limit=1)
-    if not kept or kept[0].version != entry.version:
-        return  # the catalog began with a checkpoint whose commit was not there
-    infos, adds = list[str](), list[Add]()
-    for piece in read_commit(log, commit):
-        infos += [action.text for action in piece.others if isinstance(action, CommitInfo)]
-        adds += piece.adds[: _ADDS_COMPARED - len(adds)]
-    info = infos[-1] if infos else None
-    if info != kept[0].commit_info or (info is None and not _added_by(connection, entry, commit, adds)):
-        raise LogChangedError(
-            f"Version {entry.version} of the log at {log.location} is not the one that was imported: "
-            "the table was made anew or restored",
-            _anew(entry),
-        )
-
-
-def _check_table(log: Log, segment: LogSegment, connection: Connection, entry: TableEntry) -> None:
-    metadata = metadata_at_floor(log, segment)
-    found = None if metadata is None else metadata.id
-    rows = snapshot(connection, entry).all_metadata()
-    is_older = segment.version < entry.version
-    known = {row.id for row in (rows if is_older else rows[-1:])}
-    if found is not None and known and None not in known and found not in known:
-        raise LogChangedError(
-            f"The table at {log.location} was deleted and made anew: its id is {found} now, the catalog's table has "
-            f"{rows[-1].id}",
-            _anew(entry),
-        )
-    if is_older:
-        raise _older(log, segment, entry)
-
-
-def _anew(entry: TableEntry) -> str:
-    return (
-        f"Import it under another --table-id; `{command_line('verify-rollback', entry.table_id)}` lists the statements "
-        "that delete what the catalog has."
-    )
-
-
-def _added_by(connection: Connection, entry: TableEntry, commit: LogFile, adds: list[Add]) -> bool:
-    """Tells whether the catalog's newest version added these files: what tells commits without commitInfo apart."""
-    try:
-        added = find_added(connection, entry.table_id, {key_hash(key_of(add)) for add in adds}, entry.version)
-        return added.issuperset((add.path, deletion_vector_id(add.deletion_vector)) for add in adds)
-    except msgspec.MsgspecError as error:
-        raise CorruptLogError(f"{commit.name}: {error}") from error
 
 
 def take_in(
@@ -157,10 +69,11 @@ def take_in(
     trail: WorkTrail,
     *,
     stop: Callable[[], bool] | None = None,
+    is_checked: bool = False,
 ) -> TableEntry:
     """Brings a completed table to the log's newest version, or as far as it came before `stop` says true.
 
-    Returns its new entry.
+    Returns its new entry. `is_checked` says that the log is known to be the table's: it has just been imported from it.
 
     Readers see each commit wholly or not at all. Where commits were cleaned up before they could be taken in, the table
     goes on from the checkpoint behind them (migrate/rebase.py).
@@ -170,8 +83,9 @@ def take_in(
         LogGapError, CorruptLogError, StorageError: a new commit is missing or can't be read.
     """
     segment = None if log.since is not None else plan(log)
-    with connection.begin():
-        check_same_table(log, segment, connection, entry)
+    if not is_checked:
+        with connection.begin():
+            entry = check_same_table(log, segment, connection, entry)
     news = _news(log, segment, entry)
     files = [file for each in news for file in _files(each)]
     database.dialect.harden(connection)
