@@ -51,8 +51,11 @@ class MadeTable:
             self._refused[what] = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:120]}"
             if self.commits() == before:
                 return False
-        self.rows = self.rows if rows is None else rows
         new = [version for version in self.commits() if version not in self._counts]
+        if rows is not None and not new:  # its own statistics led it to nothing
+            self._refused[what] = "no commit"
+            return False
+        self.rows = self.rows if rows is None else rows
         metadata = [action["metaData"] for action in self.actions(new) if "metaData" in action]
         self.fields = json.loads(metadata[-1]["schemaString"])["fields"] if metadata else self.fields
         self._counts |= dict.fromkeys(new[:-1]) | dict.fromkeys(new[-1:], self.rows.num_rows)
