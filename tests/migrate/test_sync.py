@@ -10,7 +10,7 @@ from deltalakedb.catalog import registry
 from deltalakedb.catalog.database import Database
 from deltalakedb.catalog.snapshot import snapshot
 from deltalakedb.errors import CorruptLogError, LogChangedError, LogGapError, TableBusyError
-from deltalakedb.log import store
+from deltalakedb.log import reader, store
 from deltalakedb.migrate import changes, same_table
 from deltalakedb.migrate.importer import ImportReport, import_table
 from deltalakedb.migrate.told import Progress
@@ -79,7 +79,7 @@ def test_large_commits_are_read_in_pieces(
 ):
     load(database, log)
     monkeypatch.setattr(store, "READ_BYTES", 1000)
-    monkeypatch.setattr(changes, "CHUNK_BYTES", 1000)
+    monkeypatch.setattr(reader, "CHUNK_BYTES", 1000)
     log.commit(*(add(f"{number}") for number in range(1200)))
     log.commit(*(remove(f"{number}") for number in range(0, 1200, 2)), *(add(f"{n}", size=9) for n in range(1, 700, 2)))
     load(database, log)

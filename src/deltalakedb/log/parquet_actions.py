@@ -81,7 +81,7 @@ def _readable(name: str) -> Iterator[None]:
         ) from error
 
 
-def _columns(file: pq.ParquetFile, only: Only | None) -> list[str]:
+def _columns(file: pq.ParquetFile, only: Only | None = None) -> list[str]:
     """The columns to read: parsed statistics only where a file's JSON statistics may be missing."""
     if only is Only.KEYS:
         return ["add.path", "add.deletionVector", "sidecar"]  # those that are there
