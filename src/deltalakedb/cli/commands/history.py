@@ -26,11 +26,7 @@ from ..run import Run
 )
 @options.common
 def command(run: Run, table_id: str, limit: int | None) -> None:
-    """List the commits of a table, the newest first.
-
-    The document of `--output json` has what writers noted, as `DeltaTable.history()`: commits without a commitInfo are
-    not in it.
-    """
+    """List the commits of a table, the newest first."""
     from ...catalog import registry
     from ...catalog.snapshot import snapshot
     from ...table.features import missing_commits
