@@ -94,7 +94,7 @@ def literal(value: Any, kind: pa.DataType) -> str:
         case date():
             return f"DATE '{value.isoformat()}'"
         case Decimal():
-            return f"CAST('{value}' AS DECIMAL({kind.precision}, {kind.scale}))"
+            return f"CAST('{value:f}' AS DECIMAL({kind.precision}, {kind.scale}))"
         case float():
             return f"CAST('{value!r}' AS DOUBLE)"
     return str(value)
