@@ -20,6 +20,9 @@ EARLY, LATE = (datetime(year, 1, 1, tzinfo=UTC).replace(tzinfo=None) for year in
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=50)
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "long": st.integers(-(2**63), 2**63 - 1),
+    "decimal(38,0)": st.decimals(-(10**37), 10**37, places=0, allow_nan=False)
+    | st.integers(2**63 - 3, 2**63 + 3).map(Decimal)
+    | st.integers(-(2**63) - 3, -(2**63) + 3).map(Decimal),
     "decimal(38,6)": st.decimals(-(10**31), 10**31, places=6, allow_nan=False),
     "decimal(9,2)": st.decimals(-(10**6), 10**6, places=2, allow_nan=False),
     "float": st.floats(width=32, allow_nan=False, allow_infinity=False),
@@ -44,7 +47,8 @@ def written(kind: str, value: Any, way: int) -> Any:
     """A bound of a file whose only value this is, as writers write it in several ways."""
     match value:
         case Decimal():
-            return [value, float(value)][way % 2]
+            clamped = max(-(2**63), min(2**63 - 1, int(value))) if value == int(value) else value
+            return [value, float(value), clamped][way % 3]
         case float() if kind == "float":
             return [value, shortest_of_32_bits(value)][way % 2]
         case str():

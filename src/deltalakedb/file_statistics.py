@@ -28,6 +28,9 @@ CUT_OFF = timedelta(milliseconds=1) - timedelta(microseconds=1)
 WIDEST_ZONE = timedelta(hours=18)
 """With a zone that is not what the column has, a text tells the time to within this."""
 
+LEAST_WHOLE, MOST_WHOLE = -(2**63), 2**63 - 1
+"""Bounds of decimals at or beyond these prove nothing: deltalake to 1.6 writes what lies farther out as these."""
+
 SINGLE = 2.0**-21
 """How far a number of 32 bits may lie from what engines or writers make of it, as a part of itself."""
 
@@ -98,6 +101,12 @@ def _in_utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def _decimal(bound: Any, up: bool) -> float | None:
+    if isinstance(bound, int | float | Decimal) and (bound >= MOST_WHOLE if up else bound <= LEAST_WHOLE):
+        return None
+    return _double(bound, up)
+
+
 def _double(bound: Any, up: bool) -> float | None:
     number = _number(bound)
     return None if number is None else math.nextafter(number, math.inf if up else -math.inf)
@@ -139,7 +148,7 @@ def following(prefix: str) -> str | None:
 
 _LIMITS: dict[Family, Callable[[Any, bool], Limit | None]] = {
     Family.INTEGER: _integer,
-    Family.DECIMAL: _double,
+    Family.DECIMAL: _decimal,
     Family.FLOAT: _single,
     Family.DOUBLE: _double,
     Family.STRING: _string,

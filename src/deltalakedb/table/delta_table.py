@@ -128,6 +128,7 @@ class DeltaTable(MetadataTable):
         Raises:
             UnsupportedTableError: the rows need a feature that no engine here has. Also a DeltaProtocolError.
         """
+        import pyarrow as pa
         from pyarrow.parquet import filters_to_expression
 
         if partitions is not None:
@@ -139,11 +140,15 @@ class DeltaTable(MetadataTable):
         self._check_pyarrow()
         try:
             dataset = self._dataset(where, self._arrow_schema(), filesystem, None, also=expression)
-        except UnsupportedTableError:  # deletion vectors that the protocol does not name
+            return dataset.to_table(columns=columns, filter=expression)
+        except (UnsupportedTableError, pa.ArrowException) as error:
+            # Deletion vectors that the protocol does not name, files with views of strings: the engine reads these.
             if filesystem is not None:
                 raise
-            return self._stream(where, columns, expression=expression, also=expression).read_all()
-        return dataset.to_table(columns=columns, filter=expression)
+            try:
+                return self._stream(where, columns, expression=expression, also=expression).read_all()
+            except Exception:
+                raise error from None  # a filter that is wrong, say
 
     def to_pandas(
         self,

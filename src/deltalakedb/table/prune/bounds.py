@@ -16,7 +16,7 @@ from enum import Enum
 from typing import Literal, TypeAlias
 
 from ...columns import Column, Family, Value
-from ...file_statistics import EXACT_DIGITS, KEPT_BYTES, WIDEST_ZONE, following
+from ...file_statistics import EXACT_DIGITS, KEPT_BYTES, LEAST_WHOLE, MOST_WHOLE, WIDEST_ZONE, following
 
 Side: TypeAlias = Literal["minValues", "maxValues"]
 Comparison: TypeAlias = Literal["<", "<=", ">", ">="]
@@ -105,7 +105,9 @@ def _decimal(column: Column, side: Side, value: Decimal, *, or_equal: bool) -> B
     # Some engines compare as doubles, too: what is next to the nearest one is not equal to it.
     edge = _next_double(float(value), down=down)
     safe = value if math.isinf(edge) else Decimal(repr(edge))
-    return Bound(side, column, _op(side, or_equal=False), min(value, safe) if down else max(value, safe))
+    # Strictly within what fits 64 bits, since a bound at its end may be cut off there.
+    safe = min(value, safe, Decimal(MOST_WHOLE)) if down else max(value, safe, Decimal(LEAST_WHOLE))
+    return Bound(side, column, _op(side, or_equal=False), safe)
 
 
 def _double(column: Column, side: Side, value: float, *, or_equal: bool) -> Bound:
