@@ -367,3 +367,9 @@ def test_errors_survive_pickling(orders):
     copy = pickle.loads(pickle.dumps(caught.value))
     assert type(copy) is type(caught.value)
     assert str(copy) == str(caught.value)
+
+
+def test_a_path_in_the_place_of_a_catalog_is_told_to_be_no_url(tmp_path):
+    for opened in (lambda path: DeltaTable(path, table_id="t"), connect):
+        with pytest.raises(errors.ArgumentError, match=r"sqlite:///path/to/file\.db"):
+            opened(tmp_path / "orders")

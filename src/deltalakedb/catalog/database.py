@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from os import PathLike, fspath
 
 from sqlalchemy import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError as UrlError
@@ -39,7 +40,8 @@ class Database:
         ArgumentError: not a URL, a kind of database that we don't know, or an option that it doesn't have.
     """
 
-    def __init__(self, url: str, options: DatabaseOptions | None = None) -> None:
+    def __init__(self, url: str | PathLike[str], options: DatabaseOptions | None = None) -> None:
+        url = fspath(url)  # a path is no URL either, and is told so
         self.url = _parse(url)
         self.options = options or DatabaseOptions()
         self._secrets = Secrets.of([url])

@@ -85,7 +85,7 @@ class MetadataTable(ReadOnly):
         if version is not None and not isinstance(version, int):
             raise TypeError(f"{type(version).__name__!r} object cannot be interpreted as an integer")
         self._storage_options = {**getattr(database, "_storage_options", {}), **(storage_options or {})}
-        if isinstance(database, str):
+        if isinstance(database, str | PathLike):
             database = Database(database)
             weakref.finalize(self, database.close)
         at = timestamp if version is None else version
