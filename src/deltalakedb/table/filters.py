@@ -185,7 +185,8 @@ def _on_rows(literal: Literal, schema: Any, columns: TableSchema) -> Any:
             return column.is_valid() & ~found  # as in SQL, null is not known to be none of them
         return found | column.is_null() if values.null_count else found
     if not values[0].is_valid:
-        return column.is_null() if operator == "=" else column.is_valid()
+        null = {"=": column.is_null(), "!=": column.is_valid()}
+        return null.get(operator, pc.scalar(False))  # nothing is known to be less or more than null
     compare = {"=": "__eq__", "!=": "__ne__", "<": "__lt__", "<=": "__le__", ">": "__gt__", ">=": "__ge__"}
     return getattr(column, compare[operator])(values[0])
 
