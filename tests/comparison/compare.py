@@ -28,7 +28,9 @@ from tests.comparison.schemas import Field, Primitive, Struct
 from tests.comparison.tables import KEY, Table
 from tests.comparison.ways import PICKERS, WAYS, Asked, Picker, Rows, Unpruned, Way
 
-PREDICATES = 7
+PREDICATES = 6
+MORE_PREDICATES = 10
+"""Those that no rows are read for: it is looked at which files are left out."""
 
 
 @dataclass(frozen=True)
@@ -91,11 +93,13 @@ class Case:
         table: the table.
         predicates: the conditions; None is to read all.
         indexed: the columns that get an index.
+        more: conditions that no rows are read for; only what they leave out is looked at.
     """
 
     table: Table
     predicates: tuple[Predicate | None, ...]
     indexed: tuple[str, ...]
+    more: tuple[Predicate, ...] = ()
 
     @classmethod
     def of(cls, seed: int) -> Case:
@@ -105,7 +109,8 @@ class Case:
         asker = Asker(dice, {column: _values(dice, table, column) for column in columns})
         data = [each for each in columns_of(table.fields, table.last, without=table.keys) if _has_index(each)]
         indexed = [".".join(each.path) for each in data if dice.random() < 0.6] if dice.random() < 0.5 else []
-        return cls(table, (None, *(asker.predicate() for _ in range(PREDICATES))), tuple(indexed))
+        asked, more = ([asker.predicate() for _ in range(count)] for count in (PREDICATES, MORE_PREDICATES))
+        return cls(table, (None, *asked), tuple(indexed), tuple(more))
 
 
 def columns_of(
@@ -176,11 +181,17 @@ class Comparison:
         known = _References(case, Unpruned(case.table, folder / "plain"))
         found = []
         for turn, catalog in enumerate(self._catalogs):
-            all_rows, *asked = case.predicates
-            mine = asked[turn :: len(self._catalogs)] if self._in_turns else asked
-            found += self._on(catalog, replace(case, predicates=(all_rows, *mine)), folder, known, ways)
+            found += self._on(catalog, self._share(case, turn), folder, known, ways)
         shutil.rmtree(folder)
         return found
+
+    def _share(self, case: Case, turn: int) -> Case:
+        """What of a case one of the databases is asked."""
+        if not self._in_turns:
+            return case
+        all_rows, *asked = case.predicates
+        every = slice(turn, None, len(self._catalogs))
+        return replace(case, predicates=(all_rows, *asked[every]), more=case.more[every])
 
     def _on(
         self, catalog: Catalog, case: Case, folder: Path, known: _References, ways: Sequence[Way | Picker]
@@ -194,8 +205,10 @@ class Comparison:
         except Exception as error:  # anything that a caller would see
             yield Failure(case.table.seed, database, "import_table() and index()", "", *_raised(error))
             return
-        for predicate in case.predicates:
-            for way in ways:
+        pickers = [way for way in ways if isinstance(way, Picker)]
+        rounds = [*((each, ways) for each in case.predicates), *((each, pickers) for each in case.more)]
+        for predicate, asked_ways in rounds:
+            for way in asked_ways:
                 failure = self._compared(case, table, way, predicate, known)
                 if failure is not None:
                     yield replace(failure, database=database)

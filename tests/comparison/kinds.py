@@ -126,6 +126,18 @@ _ALL = [
 ]
 KINDS = {kind.name: kind for kind in _ALL}
 
+_WEIGHTS = {"string": 4, "decimal": 3, "double": 2, "float": 2, "timestamp": 2, "timestamp_ntz": 2, "integer": 2}
+"""How often a family is chosen: those whose statistics are cut or rounded more often."""
+
+
+def some_kind(dice: Dice) -> Kind:
+    """Returns a type, by the weight of its family."""
+    family = dice.choices(_FAMILIES, [_WEIGHTS.get(each, 1) for each in _FAMILIES])[0]
+    return dice.choice([kind for kind in _ALL if kind.family == family])
+
+
+_FAMILIES = list(dict.fromkeys(kind.family for kind in _ALL))
+
 WIDENINGS: dict[str, tuple[str, ...]] = {
     "byte": ("short", "integer", "long", "double", "decimal(13,3)"),
     "short": ("integer", "long", "double", "decimal(13,3)"),
@@ -178,7 +190,7 @@ _BEGINNINGS = ["x" * 25, "x" * 31, "x" * 40, "é" * 14, "é" * 31, "日本" * 16
 def some_values(dice: Dice, kind: Kind, count: int) -> list[Any]:
     """Returns several values of a type; texts may have a long beginning in common."""
     found = [some_value(dice, kind) for _ in range(count)]
-    if kind.family == "string" and dice.random() < 0.4:
+    if kind.family == "string" and dice.random() < 0.6:
         beginning = dice.choice(_BEGINNINGS)
         return [beginning + text for text in found]
     return found

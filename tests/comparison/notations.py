@@ -315,7 +315,7 @@ def _meant(one: tuple[str, str, Any], kinds: dict[str, Kind]) -> pc.Expression:
             return field.is_valid() & ~found
         return found | field.is_null() if len(known) < len(value) else found
     if value == "":
-        return field.is_null() if op == "=" else field.is_valid()
+        return field.is_null() if op == "=" else field.is_valid() if op == "!=" else pc.scalar(False)
     return _OPERATORS[op](field, pa.scalar(_typed(value, kinds[name]), kind))
 
 

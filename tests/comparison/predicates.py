@@ -214,33 +214,37 @@ class Asker:
     def predicate(self, leaves: int = 3) -> Predicate:
         """Returns a condition of up to so many conditions on single columns."""
         chance = self.dice.random()
-        if leaves == 1 or chance < 0.45:
+        if leaves == 1 or chance < 0.6:
             return self._leaf()
-        if chance < 0.6:
+        if chance < 0.72:
             return Not(self.predicate(leaves - 1))
         part = self.dice.randrange(1, leaves)
         both = (self.predicate(part), self.predicate(leaves - part))
-        return And(*both) if chance < 0.8 else Or(*both)
+        return And(*both) if chance < 0.86 else Or(*both)
 
     def _leaf(self) -> Leaf:
         column, chance = self.dice.choice(list(self.pools)), self.dice.random()
-        if column.kind is None or chance < 0.12:
+        if column.kind is None or chance < 0.1:
             return IsNull(column)
-        if column.kind.family == "string" and chance < 0.3:
+        if column.kind.family == "string" and chance < 0.25:
             return self._prefix(column)
-        if chance < 0.65:
+        if chance < 0.55:  # what a row has: if it is lost, that is seen
+            op: Operator = self.dice.choice(["=", "=", "<=", ">="])
+            return Compare(column, op, self._constant(column, own=True))
+        if chance < 0.75:
             return Compare(column, self.dice.choice(OPERATORS), self._constant(column))
-        if chance < 0.85:
-            return In(column, tuple(self._constant(column, own_type=True) for _ in range(self.dice.randint(1, 4))))
+        if chance < 0.9:
+            return In(column, tuple(self._constant(column, own=True) for _ in range(self.dice.randint(1, 4))))
         return Between(column, self._constant(column), self._constant(column))
 
-    def _constant(self, column: Column, *, own_type: bool = False) -> Constant:
+    def _constant(self, column: Column, *, own: bool = False) -> Constant:
+        """A literal: a value of the column or, unless it must be its own, one next to it."""
         assert column.kind is not None
         known = [value for value in self.pools[column] if self._allowed(value)]
         value = self.dice.choice(known) if known and self.dice.random() < 0.9 else self._any_value(column.kind)
-        near = [each for each in nearby(column.kind, value) if self._allowed(each)] if not is_nan(value) else [value]
-        near = [each for each in near if type(each) is type(value) or not own_type]
-        return Constant(self.dice.choice([value, *near]), self.dice.randrange(12))
+        if not own and not is_nan(value) and self.dice.random() < 0.7:
+            value = self.dice.choice([each for each in nearby(column.kind, value) if self._allowed(each)])
+        return Constant(value, self.dice.randrange(12))
 
     def _any_value(self, kind: Kind) -> Any:
         return next(value for value in iter(lambda: some_value(self.dice, kind), None) if self._allowed(value))

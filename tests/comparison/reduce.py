@@ -24,8 +24,8 @@ def reduced(comparison: Comparison, case: Case, failure: Failure) -> tuple[Case,
         found = comparison.of_case(candidate, ways)
         return next((each for each in found if _kind(each) == _kind(failure)), None)
 
-    for predicate in case.predicates:
-        only = replace(case, predicates=(predicate,))
+    for predicate in (*case.predicates, *case.more):
+        only = replace(case, predicates=(predicate,), more=())
         found = fails(only)
         if found is not None and found.asked == failure.asked:
             return _smaller(only, found, fails)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from tests.comparison.kinds import KINDS, WIDENINGS, Dice, Kind, some_value, widened
+from tests.comparison.kinds import KINDS, WIDENINGS, Dice, Kind, some_kind, some_value, widened
 
 Mapping = Literal["name", "id"]
 
@@ -267,10 +267,9 @@ class Designer:
         one = Field(physical, kind or self._type(depth), (named,) * self.epochs, number if self.mapping else 0)
         return self._evolved(one, number)
 
-    def primitive(self, *families: str) -> Primitive:
-        """Returns a primitive type, of some families or any."""
-        kinds = [kind for kind in KINDS.values() if not families or kind.family in families]
-        names = [self.dice.choice(kinds).name]
+    def primitive(self) -> Primitive:
+        """Returns a primitive type."""
+        names = [some_kind(self.dice).name]
         for _ in range(self.epochs - 1):
             wider = WIDENINGS.get(names[-1]) if self.widening and self.dice.random() < 0.5 else None
             names.append(self.dice.choice(wider) if wider else names[-1])

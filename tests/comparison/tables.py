@@ -231,7 +231,7 @@ def made(seed: int) -> Table:
     mapping: Mapping | None = dice.choice([None, None, None, None, "name", "id"])
     designer = Designer(dice, epochs, mapping, widening=dice.random() < 0.3)
     keys = _partition_columns(dice, designer)
-    data = [column for _ in range(dice.randint(2, 6)) for column in _columns(dice, designer)]
+    data = [column for _ in range(dice.randint(1, 4)) for column in _columns(dice, designer)]
     key = replace(designer.column(designer.constant("long")), names=(KEY,) * epochs, since=0, until=None)
     key = key if mapping else replace(key, physical=KEY)
     columns = [*keys, *data, key]
@@ -271,7 +271,7 @@ class _Filler:
 
     def files(self) -> Iterator[DataFile]:
         odd, vectored = self.dice.random() < 0.3, self.dice.random() < 0.25
-        for number in range(self.dice.randint(2, 7)):
+        for number in range(self.dice.randint(3, 8)):
             yield self._file(number, odd=odd, vectored=vectored)
 
     def _file(self, number: int, *, odd: bool, vectored: bool) -> DataFile:
