@@ -28,8 +28,8 @@ CUT_OFF = timedelta(milliseconds=1) - timedelta(microseconds=1)
 WIDEST_ZONE = timedelta(hours=18)
 """With a zone that is not what the column has, a text tells the time to within this."""
 
-LEAST_WHOLE, MOST_WHOLE = -(2**63), 2**63 - 1
-"""Bounds of decimals at or beyond these prove nothing: deltalake to 1.6 writes what lies farther out as these."""
+CLAMPED = frozenset((-(2**63), 2**63 - 1, 2**63))
+"""Bounds of decimals that prove nothing: deltalake to 1.6 writes what lies farther out as these ends of 64 bits."""
 
 SINGLE = 2.0**-21
 """How far a number of 32 bits may lie from what engines or writers make of it, as a part of itself."""
@@ -102,9 +102,7 @@ def _in_utc(moment: datetime) -> datetime:
 
 
 def _decimal(bound: Any, up: bool) -> float | None:
-    if isinstance(bound, int | float | Decimal) and (bound >= MOST_WHOLE if up else bound <= LEAST_WHOLE):
-        return None
-    return _double(bound, up)
+    return None if isinstance(bound, int | float | Decimal) and bound in CLAMPED else _double(bound, up)
 
 
 def _double(bound: Any, up: bool) -> float | None:

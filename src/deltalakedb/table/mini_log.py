@@ -109,7 +109,8 @@ def _spelled(partition_values: str, columns: Sequence[Column], path: str) -> str
         values = values_of(partition_values, columns)
     except PartitionValueError as error:
         raise unreadable(path, error) from error
-    return json.dumps({one.physical[0]: spell(value, one) for one, value in zip(columns, values, strict=True)})
+    named = {one.physical[0]: spell(value, one) for one, value in zip(columns, values, strict=True)}
+    return json.dumps(named, ensure_ascii=False)  # delta-rs reads some escapes as other letters
 
 
 def _deleted(root: Root, vector: str, records: int | None) -> str:

@@ -16,7 +16,7 @@ from enum import Enum
 from typing import Literal, TypeAlias
 
 from ...columns import Column, Family, Value
-from ...file_statistics import EXACT_DIGITS, KEPT_BYTES, LEAST_WHOLE, MOST_WHOLE, WIDEST_ZONE, following
+from ...file_statistics import EXACT_DIGITS, KEPT_BYTES, WIDEST_ZONE, following
 
 Side: TypeAlias = Literal["minValues", "maxValues"]
 Comparison: TypeAlias = Literal["<", "<=", ">", ">="]
@@ -47,7 +47,7 @@ class Shape(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A test of a file's minimum or maximum of one column: false or NULL where it is missing or of another type.
+    """A test of a file's minimum or maximum of one column: false where it is missing, of another type, or clamped.
 
     Numbers are compared as numbers, texts by their bytes, false before true.
     """
@@ -98,16 +98,23 @@ def _op(side: Side, *, or_equal: bool) -> Comparison:
 
 
 def _decimal(column: Column, side: Side, value: Decimal, *, or_equal: bool) -> Bound:
-    """Beyond the digits of a double, a bound may be the nearest double: lower than the maximum, say."""
-    if column.precision <= EXACT_DIGITS and len(value.as_tuple().digits) <= EXACT_DIGITS:
+    """Beyond the digits of a double, a bound may be the nearest double: lower than the maximum, say.
+
+    So may the literal: DataFusion compares a decimal with all digits of the double that is nearest to it.
+    """
+    if column.precision <= EXACT_DIGITS and _is_double(value):
         return Bound(side, column, _op(side, or_equal=or_equal), value)
     down = side == "maxValues"
     # Some engines compare as doubles, too: what is next to the nearest one is not equal to it.
     edge = _next_double(float(value), down=down)
     safe = value if math.isinf(edge) else Decimal(repr(edge))
-    # Strictly within what fits 64 bits, since a bound at its end may be cut off there.
-    safe = min(value, safe, Decimal(MOST_WHOLE)) if down else max(value, safe, Decimal(LEAST_WHOLE))
-    return Bound(side, column, _op(side, or_equal=False), safe)
+    return Bound(side, column, _op(side, or_equal=False), min(value, safe) if down else max(value, safe))
+
+
+def _is_double(value: Decimal) -> bool:
+    """Whether a number is a double itself, not only near one."""
+    double = float(value)
+    return math.isfinite(double) and Decimal(double) == value
 
 
 def _double(column: Column, side: Side, value: float, *, or_equal: bool) -> Bound:

@@ -121,6 +121,7 @@ def _otherwise(leaf: Leaf, value: Any) -> Iterator[bool | None]:
             yield _holds(_narrow(leaf), value)
         case Family.DECIMAL:
             yield _holds(_as_double(leaf), float(value))
+            yield _holds(_as_double(leaf), value)
     if leaf.column.family in (Family.FLOAT, Family.DOUBLE) and value == 0 and 0.0 in _literals(leaf):
         yield None  # to some, -0.0 is less than 0.0
 

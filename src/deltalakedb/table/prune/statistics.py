@@ -18,6 +18,8 @@ from typing import Any
 import msgspec
 
 from ...catalog.ranges import fields_of
+from ...columns import Family
+from ...file_statistics import CLAMPED
 from .bounds import Bound, Side
 from .proof import ALWAYS, NEVER, AllOf, AnyOf, NoNulls, NoValues, Test
 
@@ -122,6 +124,7 @@ class _Writer:
         self.names: dict[str, Any] = {
             "inner": _inner,
             "numbers": frozenset((int, float)),
+            "clamped": CLAMPED,
             "__builtins__": {"type": type},
         }
         self.names |= {kind.__name__: kind for kind in (int, str, bool)}
@@ -148,6 +151,8 @@ class _Writer:
         member, value = self._members[side, *bound.column.physical], self._name(_comparable(bound.value))
         kind = "in numbers" if isinstance(bound.value, Decimal) else f"is {type(bound.value).__name__}"
         test = f"type({member}) {kind} and {member} {bound.op} {value}"
+        if bound.column.family is Family.DECIMAL:
+            test += f" and {member} not in clamped"
         pattern = bound.shape.value
         return test if pattern is None else f"{test} and {self._name(re.compile(pattern).match)}({member}) is not None"
 
