@@ -22,7 +22,7 @@ from tests.comparison.vectors import bitmap, z85
 from tests.support.logs import INLINE_VECTOR
 from tests.table.catalogs import comparable
 
-MADE = [tables.made(seed) for seed in range(400)]
+MADE = [tables.made(seed) for seed in range(800)]
 
 
 def test_delta_rs_reads_the_rows_that_were_written(tmp_path: Path):
