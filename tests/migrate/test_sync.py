@@ -11,7 +11,7 @@ from deltalakedb.catalog.database import Database
 from deltalakedb.catalog.snapshot import snapshot
 from deltalakedb.errors import CorruptLogError, LogChangedError, LogGapError, TableBusyError
 from deltalakedb.log import reader, store
-from deltalakedb.migrate import changes, same_table
+from deltalakedb.migrate import same_table
 from deltalakedb.migrate.importer import ImportReport, import_table
 from deltalakedb.migrate.told import Progress
 from deltalakedb.replay import files, forward
@@ -238,6 +238,29 @@ def kept_digest(database_url: str) -> str | None:
     return table["commit_digest"]
 
 
+def test_a_commit_that_is_spelled_anew_is_the_same_as_long_as_its_files_are(
+    database: Database, database_url: str, log: LogBuilder
+):
+    """As an export has it, which may take the place of a log that was lost."""
+    load(database, log)
+    actions = [commit_info("WRITE", timestamp=5), remove("b"), add("c", size=7)]
+    version = log.commit(*actions)
+    load(database, log)
+    log.commit(*reversed(actions), version=version)
+    load(database, log)
+    assert kept_digest(database_url) == digest_of(log, version)
+    for other in (
+        [commit_info("WRITE", timestamp=6), *actions[1:]],
+        [*actions[:2], add("c", size=8)],
+        [*actions[:2], add("c", size=7), add("d")],
+        [actions[0], actions[2]],
+        actions[1:],
+    ):
+        log.commit(*other, version=version)
+        with pytest.raises(LogChangedError, match="is not the one that was imported"):
+            load(database, log)
+
+
 def test_the_digest_of_the_newest_commit_is_kept(
     database: Database, database_url: str, log: LogBuilder, monkeypatch: pytest.MonkeyPatch
 ):
@@ -251,7 +274,7 @@ def test_the_digest_of_the_newest_commit_is_kept(
     load(database, log)  # nothing is new
     assert kept_digest(database_url) == digest_of(log, 3)
     monkeypatch.setattr(store, "READ_BYTES", 1000)
-    monkeypatch.setattr(changes, "CHUNK_BYTES", 1000)
+    monkeypatch.setattr(reader, "CHUNK_BYTES", 1000)
     log.commit(*(add(f"more {number}") for number in range(200)))
     load(database, log)
     assert kept_digest(database_url) == digest_of(log, 4)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
 
 from sqlalchemy import Connection, and_, bindparam, func, select, update
 
@@ -64,6 +66,41 @@ def find_removed(connection: Connection, table_id: str, hashes: Iterable[int]) -
         columns.table_id == table_id, columns.key_hash.in_(list(hashes)), columns.removal.is_not(None)
     )
     return {((row.path, row.deletion_vector_id), row.deletion_timestamp) for row in connection.execute(query)}
+
+
+@dataclass(slots=True)
+class FileSums:
+    """What the files that a commit adds and removes amount to, however many they are: equal only for the same ones."""
+
+    added: tuple[int, int] = (0, 0)
+    removed: tuple[int, int] = (0, 0)
+
+    def add(self, path: str, vector_id: str | None, size: int | None, modified_ms: int | None) -> None:
+        """Counts a file that is added."""
+        self.added = _plus(self.added, (path, vector_id, size, modified_ms))
+
+    def remove(self, path: str, vector_id: str | None, deleted_ms: int | None) -> None:
+        """Counts a file that is removed."""
+        self.removed = _plus(self.removed, (path, vector_id, deleted_ms))
+
+
+def _plus(sums: tuple[int, int], file: tuple[object, ...]) -> tuple[int, int]:
+    digest = int.from_bytes(sha256(repr(file).encode("utf-8", "surrogatepass")).digest()[:16], "little")
+    return sums[0] + 1, sums[1] + digest
+
+
+def sums_of_commit(connection: Connection, table_id: str, version: int) -> FileSums:
+    """Returns what the files amount to that a version adds, and that its removes end."""
+    columns, sums = delta_files.c, FileSums()
+    own = columns.table_id == table_id
+    added = select(columns.path, columns.deletion_vector_id, columns.size, columns.modification_time)
+    for path, vector_id, size, modified_ms in connection.execute(added.where(own, columns.added_version == version)):
+        sums.add(path, vector_id, size, modified_ms)
+    removed = select(columns.path, columns.deletion_vector_id, columns.deletion_timestamp)
+    removed = removed.where(own, columns.removed_version == version, columns.removal.is_not(None))
+    for path, vector_id, deleted_ms in connection.execute(removed):
+        sums.remove(path, vector_id, deleted_ms)
+    return sums
 
 
 def lifetimes_of(

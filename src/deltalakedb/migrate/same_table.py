@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from ..catalog import registry
-from ..catalog.files import find_added
+from ..catalog.files import FileSums, find_added, sums_of_commit
 from ..catalog.gaps import histories
 from ..catalog.registry import TableEntry
 from ..catalog.snapshot import Snapshot, snapshot
@@ -74,9 +74,36 @@ def _anew(entry: TableEntry) -> str:
 def _check_commit(log: Log, commit: LogFile, connection: Connection, entry: TableEntry) -> TableEntry:
     if entry.commit_digest is None:
         return _compared_without_digest(log, commit, connection, entry)
-    if commit_digest(log, commit) != entry.commit_digest:
+    digest = commit_digest(log, commit)
+    if digest == entry.commit_digest:
+        return entry
+    if not _says_the_same(log, commit, connection, entry):
         raise _another(log, entry)
+    entry = replace(entry, commit_digest=digest)
+    registry.complete(connection, entry)
     return entry
+
+
+def _says_the_same(log: Log, commit: LogFile, connection: Connection, entry: TableEntry) -> bool:
+    """Tells whether a commit of other bytes is the imported one spelled anew, as an export of the catalog has it.
+
+    Its files must be those of the catalog, to the last one, with sizes and times, and its commitInfo the same JSON.
+    """
+    infos, files = list[str](), FileSums()
+    try:
+        for piece in read_commit(log, commit):
+            infos += [action.text for action in piece.others if isinstance(action, CommitInfo)]
+            for add in piece.adds:
+                files.add(add.path, deletion_vector_id(add.deletion_vector), add.size, add.modification_time)
+            for remove in piece.removes:
+                files.remove(remove.path, deletion_vector_id(remove.deletion_vector), remove.deletion_timestamp)
+    except msgspec.MsgspecError as error:
+        raise CorruptLogError(f"{commit.name}: {error}") from error
+    kept = snapshot(connection, entry).commits(limit=1)
+    info = kept[0].commit_info if kept and kept[0].version == entry.version else None
+    if info is None or not infos or msgspec.json.decode(infos[-1]) != msgspec.json.decode(info):
+        return False  # without a commitInfo, too: then nothing tells one commit from another for sure
+    return files == sums_of_commit(connection, entry.table_id, entry.version)
 
 
 def _another(log: Log, entry: TableEntry) -> LogChangedError:
