@@ -1,7 +1,9 @@
 """What statistics prove: limits hold all that a bound may stand for, and literals are moved by the same rule."""
 
 import json
+import math
 import struct
+import sys
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -36,7 +38,10 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 
 
 def single(value: float) -> float:
-    return float(struct.unpack("<f", struct.pack("<f", value))[0])
+    try:
+        return float(struct.unpack("<f", struct.pack("<f", value))[0])
+    except OverflowError:  # few digits of the greatest ones lie beyond them all
+        return math.copysign(math.inf, value)
 
 
 def shortest_of_32_bits(value: float) -> float:
@@ -107,6 +112,13 @@ def test_what_a_moved_literal_proves_is_so_of_all_that_a_bound_stands_for(kind: 
             assert ordered(one) <= ordered(two) if or_equal else ordered(one) < ordered(two)
 
     check()
+
+
+@pytest.mark.parametrize("or_equal", [False, True])
+@pytest.mark.parametrize(("test", "side", "sign"), [(below, "maxValues", -1), (above, "minValues", 1)])
+def test_nothing_lies_beyond_the_greatest_double(test: Any, side: str, sign: int, or_equal: bool):
+    greatest = sign * sys.float_info.max
+    assert proves(test(Column(("x",), "double", ("x",)), greatest, or_equal=or_equal), greatest, side, "x") == or_equal
 
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False), st.floats(allow_nan=False), st.booleans())

@@ -419,7 +419,7 @@ def test_17_sizes_are_64_bit_and_written_in_several_ways(sql: Sql, log: LogBuild
     (file,) = sql.files()
     assert (file.size, file.modification_time, file.num_records) == (found, found, found)
     with sql.at() as state:
-        assert state.count() == (1, found, found)
+        assert state.count() == (1, found, found, found)
 
 
 def test_17_sizes_beyond_64_bit_are_refused(sql: Sql, log: LogBuilder):

@@ -1,5 +1,6 @@
 """Rows and files of tables in an object store, by every way to read them: the same as from a disk."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from deltalake.exceptions import DeltaError, DeltaProtocolError
 
 from deltalakedb.client import Catalog, connect
 from deltalakedb.table.delta_table import DeltaTable
-from deltalakedb.table.exceptions import FilterError, ReadError
+from deltalakedb.table.exceptions import DeltaLakeDBWarning, FilterError, ReadError
 from tests.support.databases import sqlite_url
 from tests.support.lake import orders_table
 from tests.support.object_stores import Bucket, S3Server
@@ -30,7 +31,9 @@ def far(one_bucket: Bucket, tmp_path_factory: pytest.TempPathFactory) -> Opened:
     def opened(shared: SharedTable) -> DeltaTable:
         if shared.name not in {entry.table_id for entry in catalog.tables()}:
             catalog.import_table(one_bucket.upload(Path(shared.location), shared.name), table_id=shared.name)
-        return catalog.table(shared.name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeltaLakeDBWarning)  # one of them is managed by a catalog
+            return catalog.table(shared.name)
 
     return opened
 

@@ -76,7 +76,7 @@ def _tests(column: Column, side: Side, value: Value, *, or_equal: bool) -> tuple
         case Family.DECIMAL, int() | Decimal():
             return (_decimal(column, side, Decimal(value), or_equal=or_equal),)
         case Family.DOUBLE, float():
-            return (_double(column, side, value, or_equal=or_equal),)
+            return _double(column, side, value, or_equal=or_equal)
         case Family.FLOAT, float():
             return _single(column, side, value, or_equal=or_equal)
         case Family.STRING, str():
@@ -117,13 +117,12 @@ def _is_double(value: Decimal) -> bool:
     return math.isfinite(double) and Decimal(double) == value
 
 
-def _double(column: Column, side: Side, value: float, *, or_equal: bool) -> Bound:
+def _double(column: Column, side: Side, value: float, *, or_equal: bool) -> tuple[Bound, ...]:
     """Any text of a double that is nearest to it will do: the test is against the next double, that one included."""
     # To some engines -0.0 is less than 0.0.
     edge = value if or_equal and value else _next_double(value, down=side == "maxValues")
-    if math.isinf(edge):
-        return Bound(side, column, _op(side, or_equal=False), Decimal(repr(value)))
-    return Bound(side, column, _op(side, or_equal=True), Decimal(repr(edge)))
+    # Beyond the greatest one nothing lies, and its shortest text is less than it is.
+    return () if math.isinf(edge) else (Bound(side, column, _op(side, or_equal=True), Decimal(repr(edge))),)
 
 
 def _single(column: Column, side: Side, value: float, *, or_equal: bool) -> tuple[Bound, ...]:
