@@ -35,9 +35,11 @@ from __future__ import annotations
 import shlex
 
 
-def command_line(command: str, argument: str, *options: str) -> str:
+def command_line(command: str, argument: str | None, *options: str) -> str:
     """Returns a command of ours for a hint, with names as a shell takes them: they may have blanks and quotes."""
-    words = (*options, "--", argument) if argument.startswith("-") else (argument, *options)
+    words = options
+    if argument is not None:
+        words = (*options, "--", argument) if argument.startswith("-") else (argument, *options)
     return shlex.join(("deltalakedb", command, *words))
 
 
@@ -48,10 +50,14 @@ class DeltaLakeDBError(Exception):
         message: what went wrong and where, one line.
         hint: what the user can do about it, one line, or None.
         transient: whether the same may succeed a little later; None where the class says it.
+
+    Attributes:
+        of_database: whether the database said so: some kinds of errors stores have as well.
     """
 
     exit_code = 1
     transient = False
+    of_database = False
 
     def __init__(self, message: str, hint: str | None = None, *, transient: bool | None = None) -> None:
         super().__init__(message)

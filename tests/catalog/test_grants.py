@@ -17,8 +17,10 @@ from deltalakedb.catalog.grants import grants
 from deltalakedb.catalog.options import DatabaseOptions
 from deltalakedb.catalog.schema import schema
 from deltalakedb.catalog.views import VIEWS
+from deltalakedb.cli import main
 from deltalakedb.errors import ArgumentError, PermissionDeniedError
 from tests.support import lake
+from tests.web.serving import served
 
 TABLES = [*schema.tables]
 
@@ -173,15 +175,89 @@ def test_rows_are_seen_by_table_id(filled: Roles, tmp_path: Path):
             rows = connection.execute(f"SELECT DISTINCT table_id FROM {filled.place}.{name}").fetchall()
             assert {row[0] for row in rows} <= {"it's", "sales/one"}, name
     with filled.catalog(everything) as catalog:
-        assert catalog.tables() == [], "whom no policy lets see anything sees nothing"
-        filled.run("reader", filled.made[1], row_level_security=True)
-        assert len(catalog.tables()) == 4
+        assert len(catalog.tables()) == 4, "who was granted before sees what it saw"
     with filled.catalog(migrator) as catalog:
         catalog.import_table(str(tmp_path / "plain"), "mine")
         catalog.sync("mine")
         catalog.rollback("mine")
     with filled.catalog(filled.url) as catalog:
         assert len(catalog.tables()) == 4
+
+
+@pytest.fixture
+def secured(filled: Roles) -> Roles:
+    """A catalog, one reader of which is held to `orders`."""
+    with psycopg.connect(filled.url) as connection:
+        if connection.info.server_version < 150000:
+            pytest.skip("PostgreSQL before 15 has no views that ask for their reader's rights")
+    filled.grant("reader", table_ids=["orders"])
+    return filled
+
+
+def test_a_role_that_no_policy_lets_see_anything_is_told_so(
+    secured: Roles, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    some = secured.made[-1]
+    with psycopg.connect(secured.url) as admin:
+        admin.execute(f'DROP POLICY "{some}" ON {secured.place}.delta_files')
+    with secured.catalog(secured.url_of(some)) as catalog:
+        with pytest.raises(PermissionDeniedError, match="hides every row of delta_files") as raised:
+            catalog.table("orders")
+        assert f"deltalakedb grants --role reader --to '{some}'" in raised.value.hint
+    secured.run("reader", some, table_ids=["orderz"])
+    with (
+        secured.catalog(secured.url_of(some)) as catalog,
+        pytest.raises(PermissionDeniedError, match="hides every row of migration_status"),
+    ):
+        catalog.tables()
+    monkeypatch.setenv("DELTALAKEDB_DATABASE_URL", secured.url_of(some))
+    if secured.options.schema is not None:
+        monkeypatch.setenv("DELTALAKEDB_SCHEMA", secured.options.schema)
+    for command, code in (("migration-status", 1), ("check", 1), ("sync", 1)):
+        capsys.readouterr()
+        assert main([command, *(["--all"] if command == "sync" else [])]) == code
+        said = "".join(capsys.readouterr())
+        assert "row-level security" in said
+        assert "The catalog is empty" not in said
+    with served(secured.url_of(some), options=secured.options) as server:
+        assert "deltalakedb_up 0.0" in server.get("/metrics").text
+        assert [server.get(path).status for path in ("/", "/api/lake", "/readyz")] == [503] * 3
+
+
+def test_who_is_granted_later_is_not_left_blind(secured: Roles, tmp_path: Path):
+    with secured.catalog(secured.grant("reader")) as catalog:
+        assert [table.table_id for table in catalog.tables()] == ["orders"]
+        assert catalog.table("orders").count() > 0
+    with secured.catalog(secured.grant("migrator")) as catalog:
+        catalog.import_table(str(tmp_path / "plain"))
+        catalog.sync("plain")
+    some = secured.made[1]
+    with secured.catalog(secured.url_of(some)) as catalog:
+        assert [table.table_id for table in catalog.tables()] == ["orders"]
+        secured.run("reader", some)
+        assert [table.table_id for table in catalog.tables()] == ["orders", "plain"]
+
+
+def test_who_was_granted_before_goes_on_with_its_work(filled: Roles, tmp_path: Path):
+    reader, migrator = filled.grant("reader"), filled.grant("migrator")
+    group = f"group {uuid.uuid4().hex}"
+    with psycopg.connect(filled.url, autocommit=True) as admin:
+        admin.execute(f'CREATE ROLE "{group}"')
+        member = f"member {uuid.uuid4().hex}"
+        admin.execute(f"CREATE ROLE \"{member}\" LOGIN PASSWORD 'of a role'")
+        admin.execute(f'GRANT "{group}" TO "{member}"')
+    filled.made += [group, member]
+    filled.run("reader", group)
+    with psycopg.connect(filled.url) as connection:
+        if connection.info.server_version < 150000:
+            pytest.skip("PostgreSQL before 15 has no views that ask for their reader's rights")
+    some = filled.grant("reader", table_ids=["plain"])
+    with filled.catalog(migrator) as catalog:
+        catalog.import_table(str(tmp_path / "plain"))
+        catalog.sync("orders")
+    for url, seen in ((reader, 2), (filled.url_of(member), 2), (some, 1)):
+        with filled.catalog(url) as catalog:
+            assert len(catalog.tables()) == seen
 
 
 def test_only_postgresql_has_policies(sqlite_url: str):

@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 
 from deltalakedb.catalog.database import Database
+from deltalakedb.catalog.options import DatabaseOptions
 from deltalakedb.web.app import Manner, make_app
 
 
@@ -46,9 +47,11 @@ class Server:
 
 
 @contextmanager
-def served(url: str, token: str | None = None, **manner: Any) -> Iterator[Server]:
+def served(
+    url: str, token: str | None = None, options: DatabaseOptions | None = None, **manner: Any
+) -> Iterator[Server]:
     """Serves a catalog until the block ends; every answer is made anew unless `fresh` says otherwise."""
-    database = Database(url)
+    database = Database(url, options)
     app = make_app(database, Manner(token=token, **{"fresh": 0.0, "log_patience": 5.0, **manner}))
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, ws="none")
     server = uvicorn.Server(config)

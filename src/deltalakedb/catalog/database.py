@@ -78,6 +78,7 @@ class Database:
         Raises:
             DatabaseConnectionError: the database isn't there, or holds no catalog.
             SchemaVersionError: its tables were made by another release.
+            PermissionDeniedError: the database hides all of it from this role.
         """
         if self.dialect.missing(self.url):
             raise DatabaseConnectionError(
@@ -86,6 +87,7 @@ class Database:
             )
         with self._errors(), self._reader.connect() as connection, connection.begin():
             upgrade.check(connection, self.where)
+            self.dialect.check_sight(connection, self.where)
             yield connection
 
     @contextmanager
@@ -94,6 +96,8 @@ class Database:
         with self._errors(), self._writer.connect() as connection:
             if not self._ready:
                 upgrade.ensure(connection, self.dialect, self.where, self.options.schema)
+                with connection.begin():
+                    self.dialect.check_sight(connection, self.where)
                 self._ready = True
             yield connection
 
@@ -155,12 +159,13 @@ class Database:
                 raise
             raise self._ours(error) from error
 
-    def _ours(self, error: BaseException) -> CatalogError | Exception:
+    def _ours(self, error: BaseException) -> DeltaLakeDBError:
         ours = self.dialect.explain(error, self.where)
         if ours is None:
             return CatalogError(self.scrub(f"The database refused: {error} ({self.where})"))
         ours.message = self.scrub(ours.message)
         ours.args = (ours.message,)
+        ours.of_database = True
         return ours
 
 

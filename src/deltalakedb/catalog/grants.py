@@ -68,7 +68,7 @@ def grants(
         to: the database's role, or user; by default `deltalakedb_` and the role.
         create: whether to make it first.
         table_ids: the only tables that it may see; `*` stands for any letters. PostgreSQL only.
-        row_level_security: lets it see all tables where another role is held to some; it would see none else.
+        row_level_security: lets it see all tables, also where another role is held to some later.
 
     Raises:
         ArgumentError: the database has no such thing, or the URL doesn't name a database.
@@ -95,8 +95,11 @@ def _notes(kind: str, wanted: Wanted) -> tuple[str, ...]:
     notes = [f"To be run by {who}." if kind == "postgresql" else "To be run by a user with GRANT OPTION."]
     if wanted.role != ADMIN:
         notes.append("Run it again after an upgrade, which may add tables.")
-    if wanted.policies:
-        notes.append("PostgreSQL 15 or newer. A role without a policy sees no rows: --row-level-security gives it one.")
+    if wanted.table_ids is not None:
+        notes.append(
+            "PostgreSQL 15 or newer. Roles that were granted before still see all tables: they get policies of their "
+            "own, and those that load rows are let past all policies, for which a superuser has to run this."
+        )
     return tuple(notes)
 
 
@@ -116,11 +119,14 @@ def _postgresql(database: Database, wanted: Wanted) -> Iterator[str]:
         yield f"REVOKE ALL ON ALL {kind} IN SCHEMA {here} FROM {name}"
     yield f"REVOKE ALL ON SCHEMA {here} FROM {name}"
     yield f"GRANT USAGE ON SCHEMA {here} TO {name}"
+    yield from _of_user(name, here, writes=wanted.role == MIGRATOR)
     if wanted.policies and wanted.role == MIGRATOR:
         yield f"ALTER ROLE {name} BYPASSRLS"  # COPY is refused to whom policies hold
     elif wanted.policies:
         yield from _policies(here, wanted)
-    yield from _of_user(name, here, writes=wanted.role == MIGRATOR)
+        yield _others(place, wanted.to)
+    else:
+        yield _beside_policies(place, wanted)
 
 
 def _of_user(name: str, here: str, *, writes: bool) -> Iterator[str]:
@@ -139,6 +145,52 @@ def _policies(here: str, wanted: Wanted) -> Iterator[str]:
     for table in schema.sorted_tables:
         if "table_id" in table.c:
             yield from _policy(table, here, wanted)
+
+
+_SECURED = """one.relkind = 'r' AND one.relrowsecurity AND one.relnamespace = {place}::regnamespace"""
+
+
+def _others(place: str, restricted: str) -> str:
+    """Returns what keeps roles that were granted before from seeing nothing, as whom no policy is for does."""
+    granted = (
+        "SELECT DISTINCT one.oid::regclass AS place, one.oid, role.rolname, role.oid AS role_oid "
+        "FROM pg_class one, aclexplode(one.relacl) granted, pg_roles role "
+        f"WHERE {_SECURED.format(place=_literal(quoted(place)))} AND granted.privilege_type = 'SELECT' "
+        "AND role.oid = granted.grantee AND NOT role.rolsuper AND NOT role.rolbypassrls "
+        f"AND NOT pg_has_role(role.oid, one.relowner, 'USAGE') AND role.rolname <> {_literal(restricted)} "
+        "AND NOT EXISTS (SELECT FROM pg_policy policy WHERE policy.polrelid = one.oid "
+        "AND role.oid = ANY (policy.polroles))"
+    )
+    loading = (
+        "SELECT DISTINCT role.rolname FROM pg_class one, pg_roles role WHERE role.rolcanlogin "
+        f"AND {_SECURED.format(place=_literal(quoted(place)))} AND has_table_privilege(role.oid, one.oid, 'INSERT') "
+        "AND NOT role.rolsuper AND NOT role.rolbypassrls AND NOT pg_has_role(role.oid, one.relowner, 'USAGE')"
+    )
+    return _block(
+        f"FOR found IN {loading} LOOP EXECUTE format('ALTER ROLE %I BYPASSRLS', found.rolname); END LOOP; "
+        f"FOR found IN {granted} LOOP EXECUTE format('CREATE POLICY %I ON %s FOR SELECT TO %I USING (true)', "
+        "found.rolname, found.place, found.rolname); END LOOP;"
+    )
+
+
+def _beside_policies(place: str, wanted: Wanted) -> str:
+    """Returns what a role needs where others are held to some tables already."""
+    secured = (
+        f"SELECT one.oid::regclass AS place FROM pg_class one WHERE {_SECURED.format(place=_literal(quoted(place)))}"
+    )
+    name = _literal(wanted.to)
+    if wanted.role == MIGRATOR:
+        return _block(f"IF EXISTS ({secured}) THEN EXECUTE format('ALTER ROLE %I BYPASSRLS', {name}); END IF;")
+    dropping = f"EXECUTE format('DROP POLICY IF EXISTS %I ON %s', {name}, found.place);"
+    making = f"EXECUTE format('CREATE POLICY %I ON %s FOR SELECT TO %I USING (true)', {name}, found.place, {name});"
+    return _block(f"FOR found IN {secured} LOOP {dropping} {making} END LOOP;")
+
+
+def _block(statements: str) -> str:
+    mark = "$deltalakedb$"
+    while mark in statements:  # in somebody's name
+        mark = f"{mark[:-1]}_$"
+    return f"DO {mark} DECLARE found record; BEGIN {statements} END {mark}"
 
 
 def _of_admin(name: str, place: str) -> Iterator[str]:

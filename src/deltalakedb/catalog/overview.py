@@ -80,7 +80,7 @@ def rates(running: list[TableStatus]) -> dict[str, float]:
 
 def _running(status: TableStatus) -> Document:
     age = None if status.heartbeat_at is None else (registry.now() - status.heartbeat_at).total_seconds()
-    share, per_second = _share(status), _rates(status)
+    share, per_second = status.share, _rates(status)
     speed, left = per_second["log_bytes_per_second"], (status.log_bytes_total or 0) - status.log_bytes_processed
     return {
         "table_id": status.table_id,
@@ -98,15 +98,6 @@ def _running(status: TableStatus) -> Document:
         "owner": status.owner,
         "heartbeat_age_seconds": age,
     }
-
-
-def _share(status: TableStatus) -> float | None:
-    """How much is done, from 0 to 1: of the whole log for an import, of the new commits for a sync."""
-    if status.log_bytes_total is None:
-        return None
-    begun = 0 if status.version is None else status.log_bytes_at_claim
-    whole = status.log_bytes_total - begun
-    return min(1.0, (status.log_bytes_processed - begun) / whole) if whole > 0 else None
 
 
 def _rates(status: TableStatus) -> dict[str, float | None]:

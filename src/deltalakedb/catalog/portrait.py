@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, and_, case, cast, func, literal_column, select
 
 from . import provenance, registry, validations
 from .events import document, events_of
+from .problems import problems
 from .registry import TableEntry
 from .row_counts import rows_of
 from .schema import delta_commits, delta_files, delta_metadata, delta_partitions, delta_protocols
@@ -38,6 +40,8 @@ def portrait(connection: Connection, table_id: str) -> Document | None:
     last = validations.last(connection, table_id)
     return {
         **found,
+        "share": status.share,
+        "problems": [asdict(problem) for problem in problems(connection, table_id)],
         "validation": None if last is None else _validation(last),
         "events": events(connection, table_id),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Row,
     RowMapping,
@@ -24,6 +25,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.exc import IntegrityError
@@ -71,6 +73,18 @@ class TableStatus:
     files_at_claim: int
     commits_at_claim: int
     log_bytes_at_claim: int
+
+    @property
+    def share(self) -> float | None:
+        """How much of what it works on is done, from 0 to 1: of the log for an import, of what is new for a sync.
+
+        By bytes: a log may be one checkpoint. None where nobody knows.
+        """
+        if self.log_bytes_total is None:
+            return None
+        begun = 0 if self.version is None else self.log_bytes_at_claim
+        whole = self.log_bytes_total - begun
+        return min(1.0, (self.log_bytes_processed - begun) / whole) if whole > 0 else None
 
     @property
     def resuming(self) -> str:
@@ -159,9 +173,9 @@ def statuses(connection: Connection, table_id: str | None = None) -> list[TableS
     return [_status(row) for row in connection.execute(query)]
 
 
-def unfinished(connection: Connection) -> list[TableStatus]:
-    """Returns the state of the tables that are not `completed`, the last started first."""
-    query = select(migration_status).where(migration_status.c.status != COMPLETED)
+def unfinished(connection: Connection, which: ColumnElement[bool] | None = None) -> list[TableStatus]:
+    """Returns the state of the tables (of those that are `which`) that are not `completed`, the last started first."""
+    query = select(migration_status).where(migration_status.c.status != COMPLETED, true() if which is None else which)
     query = query.order_by(migration_status.c.started_at.desc(), migration_status.c.table_id)
     return [_status(row) for row in connection.execute(query)]
 
@@ -357,6 +371,31 @@ def hold(connection: Connection, table_id: str, **values: Any) -> None:
         raise TableBusyError(
             f"{table_id!r} was deleted or taken over by another process", "`deltalakedb migration-status` says by whom."
         )
+
+
+def note_failure(connection: Connection, table_id: str, message: str) -> None:
+    """Notes on a readable table that its log could not be looked at, and why.
+
+    Not where somebody works on it, who will say how that ended, nor on an import that has not completed: what stopped
+    it is there already.
+    """
+    status = lock(connection, table_id, wait=True)
+    if status is not None and not is_worked_on(status) and entry_of(connection, table_id) is not None:
+        record(connection, table_id, status=FAILED, error_message=message, owner=None)
+
+
+def note_look(connection: Connection, table_id: str, log_version: int) -> None:
+    """Notes on a readable table that its log could be looked at, and what is the newest version there.
+
+    What failed before is over: what it left undone shows by the versions that the table is behind.
+    """
+    status = lock(connection, table_id, wait=True)
+    entry = entry_of(connection, table_id)
+    if status is None or entry is None or is_worked_on(status):
+        return
+    complete(connection, replace(entry, log_version=max(entry.version, log_version)))
+    if status.status == FAILED:
+        record(connection, table_id, status=COMPLETED, error_message=None, owner=None)
 
 
 def complete(connection: Connection, entry: TableEntry) -> None:

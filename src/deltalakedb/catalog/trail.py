@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
 
-from ..errors import ArgumentError, DeltaLakeDBError, TableNotFoundError
+from ..errors import ArgumentError, DeltaLakeDBError, LogError, StorageError, TableNotFoundError
 from ..steps import step
 from . import events, registry
 from .database import Database
+from .events import Event
 from .registry import TableEntry
 from .schema import migration_events, migration_status
 
@@ -62,14 +63,83 @@ class Trail:
             self._try(registry.FAILED, error_message=self._database.scrub(error.message))
             raise
 
-    def _try(self, status: str, **values: Any) -> None:
+    @contextmanager
+    def look_noted(self, location: str | None = None) -> Iterator[None]:
+        """Writes that the run failed, as `failures_noted`, and on the table where its log could not be looked at.
+
+        A `location` that is not the table's leaves no trace.
+        """
+        try:
+            yield
+        except (TableNotFoundError, ArgumentError):
+            raise
+        except DeltaLakeDBError as error:
+            self.failed(error, location)
+            raise
+
+    def failed(self, error: DeltaLakeDBError, location: str | None = None) -> None:
+        """Writes that the run failed, and on the table where its log could not be looked at, if this role may write."""
+        message = self._database.scrub(error.message)
+
+        def note(connection: Connection) -> bool:
+            status = registry.status_of(connection, self.table_id or "")
+            if status is None or location not in (None, status.location):
+                return False
+            if _is_of_log(error):
+                registry.note_failure(connection, status.table_id, message)
+            return True
+
+        self._try(registry.FAILED, note, error_message=message)
+
+    def ended(self, keep: Callable[[Connection], bool], failure: str | None, **changes: Any) -> bool:
+        """Keeps what the run has found and writes that it has ended, in one transaction, if this role may write.
+
+        Args:
+            keep: keeps it; tells whether there is anything to keep it for.
+            failure: what it found to be wrong, as one line; None where all is well.
+            **changes: what it found, in numbers.
+
+        Returns:
+            Whether it was kept: what was done stands without it.
+        """
+        status = registry.COMPLETED if failure is None else registry.FAILED
+        message = None if failure is None else self._database.scrub(failure)
+        return self._try(status, keep, changes=changes, error_message=message)
+
+    def _try(self, status: str, first: Callable[[Connection], bool] = lambda _: True, **values: Any) -> bool:
+        """Writes an event after what comes `first`, which tells whether there is one, if this role may write."""
         try:
             if self._database.has_catalog():
                 with self._database.transaction() as connection:
-                    self._add(connection, status, **values, **self._version(connection))
+                    if first(connection) and not self._again(connection, status, values.get("error_message")):
+                        self._add(connection, status, **values, **self._version(connection))
         except DeltaLakeDBError as error:
             unwritten = step("unrecorded", table_id=self.table_id, status=status)
             logger.info("%s is not in the audit trail: %s", self.command, error.message, extra=unwritten)
+            return False
+        return True
+
+    def _again(self, connection: Connection, status: str, message: str | None, but: int | None = None) -> Event | None:
+        """Counts a failure that is the table's last one over again: a sync every 30 s would say it every 30 s.
+
+        Returns the event of that one; None where this is another one. `but` is the number of this run's own event.
+        """
+        if status != registry.FAILED or self.table_id is None:
+            return None
+        latest = (event for event in events.events_of(connection, self.table_id, 2))
+        last = next((event for event in latest if event.event_id != but), None)
+        if last is None:
+            return None
+        told = (last.status, last.command, last.error_message, last.os_user, last.host)
+        if told != (status, self.command, message, events.os_user(), socket.gethostname()):
+            return None
+        again = {"times": _columns.times + 1, "ended_at": registry.now(), "owner": registry.this_process()}
+        connection.execute(update(migration_events).where(_columns.event_id == last.event_id).values(**again))
+        self._tell(last.event_id, status=status, error_message=message, times=last.times + 1, version=last.version)
+        return last
+
+    def _tell(self, event_id: int, **values: Any) -> None:
+        events.tell(event_id, self.command, self.table_id, started_at=self._started_at, **values)
 
     def _version(self, connection: Connection) -> dict[str, int]:
         entry = None if self.table_id is None else registry.entry_of(connection, self.table_id)
@@ -88,10 +158,14 @@ class Trail:
         )
 
 
+def _is_of_log(error: DeltaLakeDBError) -> bool:
+    return isinstance(error, LogError | StorageError) and not error.of_database
+
+
 class WorkTrail(Trail):
     """One run that works on a table which it has claimed: written when it begins, and again when it ends.
 
-    A run that found nothing to do leaves nothing, and a sync that fails over and over in the same way one event.
+    A run that found nothing to do leaves nothing.
     """
 
     def __init__(self, database: Database, command: str, table_id: str, options: Mapping[str, Any]) -> None:
@@ -132,7 +206,8 @@ class WorkTrail(Trail):
         version = self._version_of(connection)
         if not begun:
             self._version_before, self._before = version, self._counted(connection)
-        if self.command == "sync" and version == self._version_before and self._said(connection, status, message):
+        if version == self._version_before and self._again(connection, status, message, self._event_id):
+            connection.execute(delete(migration_events).where(_columns.event_id == (self._event_id or 0)))
             return
         now = self._counted(connection)
         changes = {name: max(0, now[at] - self._before[at]) for at, name in enumerate(("commits", "files"))}
@@ -155,24 +230,6 @@ class WorkTrail(Trail):
             self._tell(self._event_id or 0, version_before=before, changes=changes, **values)
         else:  # what it began with was rolled back
             self._add(connection, changes=changes, version_before=before, **values)
-
-    def _said(self, connection: Connection, status: str, message: str | None) -> bool:
-        """Counts a failure that is the last one over again: a sync every 30 s would say it every 30 s."""
-        latest = (event for event in events.events_of(connection, self._table_id, 2))
-        last = next((event for event in latest if event.event_id != self._event_id), None)
-        if last is None or status != registry.FAILED:
-            return False
-        told = (last.status, last.command, last.error_message, last.os_user, last.host)
-        if told != (status, self.command, message, events.os_user(), socket.gethostname()):
-            return False
-        again = {"times": _columns.times + 1, "ended_at": registry.now(), "owner": registry.this_process()}
-        connection.execute(update(migration_events).where(_columns.event_id == last.event_id).values(**again))
-        connection.execute(delete(migration_events).where(_columns.event_id == (self._event_id or 0)))
-        self._tell(last.event_id, status=status, error_message=message, times=last.times + 1, version=last.version)
-        return True
-
-    def _tell(self, event_id: int, **values: Any) -> None:
-        events.tell(event_id, self.command, self.table_id, started_at=self._started_at, **values)
 
     def _version_of(self, connection: Connection) -> int | None:
         entry = registry.entry_of(connection, self._table_id)

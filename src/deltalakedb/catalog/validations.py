@@ -11,9 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select
 
 from . import registry
-from .database import Database
 from .schema import delta_validations
-from .trail import Trail
 
 KEPT = 100
 """Differences that are kept of a validation; of the others, their number."""
@@ -33,39 +31,60 @@ class LastValidation:
     differences: str
 
 
-def keep(
-    database: Database,
-    table_id: str,
-    *,
-    version: int,
-    versions_checked: int,
-    reader: str,
-    differences: Sequence[dict[str, Any]],
-    trail: Trail,
-) -> None:
-    """Keeps what a validation has found, in place of what the one before it had, and writes it to the audit trail.
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a validation found, to be kept.
 
-    Raises:
-        PermissionDeniedError: this role may only read.
-        CatalogError: the database refuses.
+    Attributes:
+        table_id: the table.
+        version: the version that was validated.
+        versions_checked: how many versions every reader was asked for.
+        reader: the independent readers.
+        differences: all of them, as `validate --output json` has them.
+        log_version: the newest version in the log.
     """
-    with database.transaction() as connection:
-        if registry.lock(connection, table_id, wait=True) is None:
-            return  # it was forgotten meanwhile
-        connection.execute(delete(delta_validations).where(delta_validations.c.table_id == table_id))
-        connection.execute(
-            insert(delta_validations).values(
-                table_id=table_id,
-                version=version,
-                validated_at=registry.now(),
-                valid=not differences,
-                versions_checked=versions_checked,
-                reader=reader,
-                difference_count=len(differences),
-                differences=json.dumps(list(differences[:KEPT]), default=str),
-            )
+
+    table_id: str
+    version: int
+    versions_checked: int
+    reader: str
+    differences: Sequence[dict[str, Any]]
+    log_version: int
+
+    @property
+    def failure(self) -> str | None:
+        """What is wrong, in words; None where nothing is."""
+        return said(len(self.differences), self.version) if self.differences else None
+
+
+def keep(connection: Connection, found: Finding) -> bool:
+    """Keeps what a validation has found, in place of what the one before it had, in the caller's transaction.
+
+    What had kept others from looking at the log is over. Returns whether the table is still known.
+    """
+    if registry.lock(connection, found.table_id, wait=True) is None:
+        return False
+    connection.execute(delete(delta_validations).where(delta_validations.c.table_id == found.table_id))
+    connection.execute(
+        insert(delta_validations).values(
+            table_id=found.table_id,
+            version=found.version,
+            validated_at=registry.now(),
+            valid=found.failure is None,
+            versions_checked=found.versions_checked,
+            reader=found.reader,
+            difference_count=len(found.differences),
+            differences=json.dumps(list(found.differences[:KEPT]), default=str),
         )
-        trail.note(connection, valid=not differences, versions_checked=versions_checked, differences=len(differences))
+    )
+    registry.note_look(connection, found.table_id, found.log_version)
+    return True
+
+
+def said(difference_count: int, version: int) -> str:
+    """Returns what a validation that found differences says."""
+    count = f"{difference_count} difference{'' if difference_count == 1 else 's'}"
+    return f"{count} from its log at the validation of version {version}"
 
 
 def last(connection: Connection, table_id: str) -> LastValidation | None:

@@ -235,10 +235,9 @@ class StatusMeter:
         for table_id in self._running - set(now):
             self._display.end(table_id)
         for table_id, status in now.items():
-            total = status.commits_total or 0
-            share = min(1.0, status.commits_processed / total) if total else None
-            text = f"{plural(status.files_processed, 'file')}, {status.commits_processed:,}/{total:,} commits"
-            self._display.show(table_id, share, text)
+            done, total = status.commits_processed, status.commits_total or 0
+            text = f"{plural(status.files_processed, 'file')}, {done:,}/{total:,} commits"
+            self._display.show(table_id, status.share, text)
         self._running = set(now)
 
 

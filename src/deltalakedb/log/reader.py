@@ -25,7 +25,7 @@ from ..errors import (
 from ..features import Asked, manifest_tree
 from .actions import Actions, Metadata, NamedAction, Only, OtherAction, Protocol, Sidecar, is_absent
 from .json_actions import decode_actions
-from .path import LOG_FOLDER, SIDECAR_FOLDER, LogFile, commit_name, parse_name, sidecar_name
+from .path import LOG_FOLDER, SIDECAR_FOLDER, LogFile, LogFileKind, commit_name, parse_name, sidecar_name
 from .segment import Checkpoint, LogSegment, candidates, checkpoints
 from .store import CHUNK_BYTES, Listing, Store
 
@@ -52,6 +52,11 @@ class Log:
     def location(self) -> str:
         """The table's root, as the catalog records it."""
         return self.store.location
+
+    @property
+    def newest(self) -> int:
+        """The newest version of which there is more than a checksum; -1 where there is none."""
+        return max((file.version for file in self.files if file.kind is not LogFileKind.CHECKSUM), default=-1)
 
 
 def open_log(store: Store) -> Log:

@@ -148,11 +148,12 @@ def import_table(
         raise ArgumentError(f"The batch size must be at least 1, not {batch_size}")
     begun = time.perf_counter()
     store = open_store(location, storage_options)
-    if command != "sync":
-        store.check()  # a path that isn't there leaves no trace in the catalog; that of a known table is a failure
     _check_text(store.location)
     table_id = check_table_id(table_id or default_table_id(store.location))
     trail = WorkTrail(database, command, table_id, _told(store.location, batch_size, resume, storage_options))
+    if command != "sync":
+        with trail.look_noted(store.location):
+            store.check()  # before the claim: a path that isn't there leaves no trace, unless it is a known table's
     with (
         ahead or Ahead(None if resume else location, storage_options) as reader,  # who goes on may have little to read
         claimed(database, table_id, store.location, trail, resume=resume, check=check) as before,

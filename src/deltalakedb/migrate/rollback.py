@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from ..catalog import registry
+from ..catalog import registry, validations
 from ..catalog.database import Database
 from ..catalog.gaps import versions_before
 from ..catalog.registry import TableEntry, TableStatus
@@ -25,7 +25,7 @@ from ..log.store import open_store
 from .against_delta_rs import open_version, reader_name
 from .differences import UNKNOWN_FEATURE
 from .second_reading import Scope, read
-from .validate import validate
+from .validate import ValidationReport, finding, validate
 
 ROLLED_BACK, DRY_RUN = "rolled back", "dry run"
 
@@ -48,6 +48,12 @@ class RollbackCheck:
     checks: tuple[Check, ...]
     statements: tuple[str, ...]
 
+    @property
+    def why(self) -> str:
+        """Why a rollback would lose something, as one line."""
+        failed = "; ".join(f"{one.name}: {one.detail}" for one in self.checks if not one.ok)
+        return f"{self.table_id!r} can't be rolled back safely: {failed}"
+
 
 @dataclass(frozen=True, slots=True)
 class RollbackReport:
@@ -64,14 +70,27 @@ class RollbackReport:
 def verify_rollback(
     database: Database, table_id: str, *, storage_options: Mapping[str, str] | None = None
 ) -> RollbackCheck:
-    """Finds out whether the log alone gives back what the catalog has of a table; changes nothing.
+    """Finds out whether the log alone gives back what the catalog has of a table; changes nothing of it.
+
+    A log that could not be looked at is noted on the table, for `check` and the status page.
 
     Raises:
         TableNotFoundError: the catalog doesn't know the table.
         TableBusyError: another process works on it.
         CatalogError: the database refuses.
     """
-    return _verify(database, table_id, storage_options or {})[0]
+    trail = Trail(database, "verify-rollback", table_id)
+    found = _verify(database, table_id, storage_options or {})
+    check = found.check
+    if found.unreadable is not None and not check.can_rollback:
+        trail.failed(found.unreadable)
+        return check
+
+    def keep(connection: Connection) -> bool:
+        return found.report is None or validations.keep(connection, finding(found.report))
+
+    trail.ended(keep, None if check.can_rollback else check.why, can_rollback=check.can_rollback)
+    return check
 
 
 def rollback(
@@ -124,15 +143,14 @@ def _forget(database: Database, table_id: str, trail: Trail) -> dict[str, int]:
 
 def _verified(database: Database, table_id: str, options: Mapping[str, str]) -> tuple[str, int | None]:
     """Returns a table's location and the version that its log gives, once it is sure that the log is enough."""
-    check, location, opened = _verify(database, table_id, options)
-    if not check.can_rollback:
-        why = "; ".join(f"{one.name}: {one.detail}" for one in check.checks if not one.ok)
+    found = _verify(database, table_id, options)
+    if not found.check.can_rollback:
         raise RollbackUnsafeError(
-            f"{table_id!r} can't be rolled back safely: {why}",
+            found.check.why,
             f"`{command_line('verify-rollback', table_id)}` tells more, and lists the statements by hand.",
-            check=check,
+            check=found.check,
         )
-    return location, opened
+    return found.location, found.opened
 
 
 def statements(database: Database, table_id: str) -> tuple[str, ...]:
@@ -148,8 +166,26 @@ def statements(database: Database, table_id: str) -> tuple[str, ...]:
     return tuple(f"DELETE FROM {table.name} WHERE table_id = '{text}';" for table in tables)
 
 
-def _verify(database: Database, table_id: str, options: Mapping[str, str]) -> tuple[RollbackCheck, str, int | None]:
-    """Returns the check, the table's location, and the version at which the table opens without the catalog."""
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a verification found.
+
+    Attributes:
+        check: what it says of a rollback.
+        location: the table's.
+        opened: the version at which the table opens without the catalog.
+        report: how it compares with its log; None where that could not be done.
+        unreadable: why the log could not be looked at.
+    """
+
+    check: RollbackCheck
+    location: str
+    opened: int | None
+    report: ValidationReport | None
+    unreadable: DeltaLakeDBError | None
+
+
+def _verify(database: Database, table_id: str, options: Mapping[str, str]) -> _Found:
     with database.reading() as connection:
         status = _idle(connection, table_id)
         entry = registry.entry_of(connection, table_id)
@@ -158,15 +194,17 @@ def _verify(database: Database, table_id: str, options: Mapping[str, str]) -> tu
     log = _LogCheck(location, options, nothing_to_lose=entry is None and status.rows_loaded == 0)
     first, newest = (status.first_version, status.target_version) if entry is None else _versions(entry)
     opened, how = _opened(location, options)
+    same, report, unreadable = _same(database, entry, options)
     checks = (
         log.is_there(whole=entry is None),
         log.has_history(first, newest, entry),
-        _same(database, entry, options),
+        same,
         Check("files", opened is not None or log.nothing_to_lose, how),
         Check("rows", True, ", ".join(f"{name} {count}" for name, count in rows.items())),
     )
     can = all(check.ok for check in checks)
-    return RollbackCheck(table_id, can, checks, statements(database, table_id)), location, opened
+    check = RollbackCheck(table_id, can, checks, statements(database, table_id))
+    return _Found(check, location, opened, report, log.unreadable or unreadable)
 
 
 def _idle(connection: Connection, table_id: str, *, lock: bool = False) -> TableStatus:
@@ -192,6 +230,7 @@ class _LogCheck:
         self._options = options
         self._segment: LogSegment | None = None
         self.nothing_to_lose = nothing_to_lose
+        self.unreadable: DeltaLakeDBError | None = None
 
     def is_there(self, *, whole: bool) -> Check:
         """Checks that the log is there and contiguous, and can be read; with `whole`, all of it is read."""
@@ -200,6 +239,7 @@ class _LogCheck:
             segment = plan(log)
             self._read(log, segment, whole=whole)
         except DeltaLakeDBError as error:
+            self.unreadable = error
             if self.nothing_to_lose:
                 return Check("log", True, f"{error.message}; the catalog has nothing of the table either")
             return Check("log", False, error.message)
@@ -230,25 +270,28 @@ class _LogCheck:
         return Check("history", True, f"the log rebuilds {wanted}")
 
 
-def _same(database: Database, entry: TableEntry | None, options: Mapping[str, str]) -> Check:
-    """Checks that the log says what SQL says."""
+def _same(
+    database: Database, entry: TableEntry | None, options: Mapping[str, str]
+) -> tuple[Check, ValidationReport | None, DeltaLakeDBError | None]:
+    """Checks that the log says what SQL says; returns how they compare, too, or why that could not be found out."""
     if entry is None:
-        return Check("catalog", True, "not applicable: the import has not completed")
+        return Check("catalog", True, "not applicable: the import has not completed"), None, None
     try:
         report = validate(database, entry.location, entry.table_id, storage_options=options)
     except LogError as error:
-        return Check("catalog", False, error.message)
+        return Check("catalog", False, error.message), None, error
     except DeltaLakeDBError as error:
-        return Check("catalog", False, f"could not be compared: {error.message}")
+        return Check("catalog", False, f"could not be compared: {error.message}"), None, error
     # What nobody here can read of the log stays there, whatever the catalog forgets.
     differences = [difference for difference in report.differences if difference.kind != UNKNOWN_FEATURE]
     if not differences:
         unknown = ", ".join(str(difference.expected) for difference in report.differences)
         but = f", but for what {unknown} does" if unknown else ""
-        return Check("catalog", True, f"equal to the log at version {report.version}{but} ({report.reader})")
+        detail = f"equal to the log at version {report.version}{but} ({report.reader})"
+        return Check("catalog", True, detail), report, None
     kinds = sorted({difference.kind for difference in differences})
     count = f"{len(differences)} difference{'' if len(differences) == 1 else 's'}"
-    return Check("catalog", False, f"{count} from the log: {', '.join(kinds)}")
+    return Check("catalog", False, f"{count} from the log: {', '.join(kinds)}"), report, None
 
 
 def _opened(location: str, options: Mapping[str, str]) -> tuple[int | None, str]:

@@ -42,8 +42,7 @@ def log_to_sync(store: Store, entry: TableEntry) -> Log:
     """
     log = open_log_since(store, entry.version)
     commits = sorted(file.version for file in log.files if file.kind is LogFileKind.COMMIT)
-    newest = max((file.version for file in log.files if file.kind is not LogFileKind.CHECKSUM), default=-1)
-    return log if commits and commits == list(range(entry.version, newest + 1)) else open_log(store)
+    return log if commits and commits == list(range(entry.version, log.newest + 1)) else open_log(store)
 
 
 def newest_version(log: Log, entry: TableEntry) -> int:

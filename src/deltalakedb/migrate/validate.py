@@ -22,7 +22,6 @@ from ..catalog.snapshot import Snapshot, snapshot
 from ..catalog.trail import Trail
 from ..errors import (
     ArgumentError,
-    DeltaLakeDBError,
     LogChangedError,
     LogError,
     TableNotFoundError,
@@ -71,6 +70,7 @@ class ValidationReport:
         reader: the independent readers with their versions, and what they do not see.
         differences: what differs, in the order in which the readers found it.
         notes: what could not be compared, and why.
+        log_version: the newest version in the log.
     """
 
     table_id: str
@@ -80,6 +80,7 @@ class ValidationReport:
     reader: str
     differences: tuple[Difference, ...]
     notes: tuple[str, ...] = ()
+    log_version: int = -1
 
 
 def validate(
@@ -129,7 +130,7 @@ def validate_and_keep(
     """
     asked = {"location": location_text(location), "all_versions": all_versions or None}
     trail = Trail(database, "validate", table_id or default_table_id(location), asked)
-    with trail.failures_noted():
+    with trail.look_noted():
         report = validate(
             database,
             location,
@@ -138,24 +139,24 @@ def validate_and_keep(
             listener=listener,
             storage_options=storage_options,
         )
-    return report, _keep(database, report, trail)
+    found = finding(report)
+    changes = {"versions_checked": report.versions_checked, "differences": len(report.differences)}
+    kept = trail.ended(
+        lambda connection: validations.keep(connection, found), found.failure, valid=report.valid, **changes
+    )
+    return report, kept
 
 
-def _keep(database: Database, report: ValidationReport, trail: Trail) -> bool:
-    try:
-        validations.keep(
-            database,
-            report.table_id,
-            version=report.version,
-            versions_checked=report.versions_checked,
-            reader=report.reader,
-            differences=[asdict(difference) for difference in report.differences],
-            trail=trail,
-        )
-    except DeltaLakeDBError as error:
-        logger.info("what the validation found was not kept: %s", error.message)
-        return False
-    return True
+def finding(report: ValidationReport) -> validations.Finding:
+    """Returns what the catalog keeps of a validation."""
+    return validations.Finding(
+        report.table_id,
+        version=report.version,
+        versions_checked=report.versions_checked,
+        reader=report.reader,
+        differences=[asdict(difference) for difference in report.differences],
+        log_version=report.log_version,
+    )
 
 
 def entry_at(connection: Connection, location: str, table_id: str | None) -> TableEntry:
@@ -227,6 +228,7 @@ class _Validation:
             reader=self._reader(),
             differences=differences,
             notes=tuple(self._findings.all_notes()),
+            log_version=self._log.newest,
         )
 
     def _segment(self) -> LogSegment:
@@ -261,7 +263,7 @@ class _Validation:
 
     @property
     def _grown(self) -> bool:
-        return self._log.files[-1].version > self._entry.version
+        return self._log.newest > self._entry.version
 
     def _begin(self, segment: LogSegment, versions: int) -> None:
         self._total = len(segment.files) + versions

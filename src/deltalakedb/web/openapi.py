@@ -138,6 +138,8 @@ _SCHEMAS: dict[str, Schema] = {
         **_OF_TABLE,
         **_all(_WHOLE, "commits_processed", "rows_loaded", "log_bytes_processed"),
         **_all(_WHOLE, "files_at_claim", "commits_at_claim", "log_bytes_at_claim"),
+        share=_or_null(_NUMBER),
+        problems=_list(_ref("Problem")),
         **_all(_or_null(_WHOLE), "first_version", "target_version", "commits_total", "log_bytes_total"),
         owner=_or_null(_TEXT),
         **_all(_or_null(_TIME), "heartbeat_at", "claimed_at"),

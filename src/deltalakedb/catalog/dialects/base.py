@@ -91,6 +91,9 @@ class Dialect(ABC):
     def unlock_schema(self, connection: Connection) -> None:  # noqa: B027 (not every lock outlives its transaction)
         """Lets the next one; called after the transaction, however that ended."""
 
+    def check_sight(self, connection: Connection, where: str) -> None:  # noqa: B027 (not every database hides rows)
+        """Raises PermissionDeniedError where the database hides all rows of a table of ours: it isn't empty."""
+
     def user(self, connection: Connection) -> str | None:
         """Returns the name under which the database lets us in; None where it knows no names."""
         return connection.execute(select(func.current_user())).scalar()

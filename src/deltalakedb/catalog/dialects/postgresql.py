@@ -19,6 +19,7 @@ from ...errors import (
     DeltaLakeDBError,
     DiskFullError,
     PermissionDeniedError,
+    command_line,
 )
 from ..options import DatabaseOptions
 from ..packing import copy_format
@@ -47,6 +48,25 @@ STREAMED = "deltalakedb_streamed"
 """An option of an execution: a list that gets a generator of the rows, which arrive as they are asked for.
 
 Until whoever reads them clears the list, the connection does nothing else; the end of the transaction clears it, too.
+"""
+
+_HIDDEN = """
+SELECT one.relname AS table_name, current_user AS role
+FROM pg_catalog.pg_class one
+WHERE one.relrowsecurity AND one.relkind = 'r' AND one.relnamespace = (
+    SELECT relnamespace FROM pg_catalog.pg_class WHERE oid = to_regclass('migration_status')
+)
+AND row_security_active(one.oid)
+AND (NOT EXISTS (
+    SELECT FROM pg_catalog.pg_policy policy
+    WHERE policy.polrelid = one.oid AND policy.polpermissive AND policy.polcmd IN ('r', '*')
+    AND EXISTS (
+        SELECT FROM unnest(policy.polroles) role
+        WHERE CASE role WHEN 0 THEN true ELSE pg_has_role(role, 'USAGE') END
+    )
+) OR (one.relname = 'migration_status' AND NOT EXISTS (SELECT FROM migration_status)))
+ORDER BY one.relname = 'migration_status' DESC
+LIMIT 1
 """
 
 _NEVER_ANALYZED = """
@@ -118,6 +138,16 @@ class PostgreSQLDialect(Dialect):
 
     def lock_schema(self, connection: Connection) -> None:
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('deltalakedb'))")
+
+    def check_sight(self, connection: Connection, where: str) -> None:
+        hidden = connection.exec_driver_sql(_HIDDEN).one_or_none()
+        if hidden is not None:
+            raise PermissionDeniedError(
+                f"Permission denied: {where} (row-level security hides every row of {hidden.table_name} from "
+                f"{hidden.role}: whether there are tables is unknown)",
+                f"`{command_line('grants', None, '--role', 'reader', '--to', hidden.role)}` prints the policies "
+                "that it needs; with --table-id they are for some tables.",
+            )
 
     def user(self, connection: Connection) -> str | None:
         # Not current_user: that is whoever SET ROLE has made of them.

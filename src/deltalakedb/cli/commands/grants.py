@@ -37,7 +37,7 @@ _ROLES = ("reader", "migrator", "admin")
 @click.option(
     "--row-level-security",
     is_flag=True,
-    help="PostgreSQL: let it see all tables where another role is held to some; it would see none else.",
+    help="PostgreSQL: let it see all tables by policies of its own, also where others are held to some.",
 )
 @options.common
 def command(

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ...catalog.provenance import json_object
-from ...web.words import NONE, moment
+from ...web.words import NONE, moment, share
 from .human import duration, plural, printable, size, versions
 from .layout import cell, is_terminal, line, show, table, title
 
@@ -83,10 +83,8 @@ def _status_cells(status: TableStatus) -> list[Text]:
 
 
 def _share(status: TableStatus) -> str:
-    """How far a running import has come."""
-    if status.status != "running" or not status.commits_total:
-        return ""
-    return f" {min(100, 100 * status.commits_processed // status.commits_total)} %"
+    """How far what runs has come."""
+    return f" {share(status.share)}" if status.status == "running" and status.share is not None else ""
 
 
 def status_card(status: TableStatus) -> tuple[Text, list[tuple[str, str]]]:
