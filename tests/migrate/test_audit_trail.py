@@ -93,10 +93,9 @@ def test_an_import_that_fails_and_one_that_goes_on(database: Database, tmp_path:
             import_table(database, str(log.root), batch_size=1, resume=True)
     broken.write_text(whole)
     import_table(database, str(log.root), resume=True)
-    first, again, last = events_of(database)
-    assert (first.command, first.status, first.version) == ("import", "failed", None)
+    first, last = events_of(database)
+    assert (first.command, first.status, first.version, first.times) == ("import", "failed", None, 2)
     assert commit_name(0) in (first.error_message or "")
-    assert again.status == "failed"
     assert (last.status, last.version, last.error_message) == ("completed", 1, None)
     assert json.loads(last.options)["resume"] is True
 
@@ -240,7 +239,8 @@ def test_validations(database: Database, database_url: str, imported: str):
     assert changes(valid) == {"valid": True, "versions_checked": 4, "differences": 0}
     assert changes(different)["valid"] is False
     assert changes(different)["differences"] > 0
-    assert [event.status for event in (valid, different, failed)] == ["completed", "completed", "failed"]
+    assert [event.status for event in (valid, different, failed)] == ["completed", "failed", "failed"]
+    assert "from its log at the validation of version" in (different.error_message or "")
 
 
 @pytest.mark.usefixtures("imported")
