@@ -124,8 +124,9 @@ def validate_and_keep(
     any other.
     """
     asked = {"location": location_text(location), "all_versions": all_versions or None}
+    store = open_store(location, storage_options)
     with database.reading() as connection:
-        table_id = table_at(connection, open_store(location, storage_options), table_id).table_id
+        table_id = table_at(connection, store, table_id).table_id
     trail = Trail(database, "validate", table_id, asked)
     with trail.failures_noted():
         report = validate(
