@@ -255,8 +255,8 @@ def canonical_locations() -> Callable[[str], str]:
     def canonical(location: str) -> str:
         if is_uri(location) or "\0" in location:
             return location
-        parent, name = os.path.split(location)
-        path = os.path.join(folder(parent), name)
+        parent, _, name = location.rpartition("/")
+        path = f"{folder(f'{parent}/').rstrip('/')}/{name}"
         return os.path.realpath(path) if os.path.islink(path) else path
 
     return canonical

@@ -33,7 +33,7 @@ class KnownTable:
 class KnownTables:
     """The catalog's tables by their locations, in whichever spelling these were given.
 
-    A location is compared as text first. Links are looked at only where that finds nothing: 10,000 tables take 50 ms.
+    A location is compared as text first. Links are looked at only where that finds nothing: 10,000 tables take 0.1 s.
     """
 
     def __init__(self, tables: Iterable[KnownTable]) -> None:
