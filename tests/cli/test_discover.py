@@ -92,6 +92,7 @@ def test_a_batch_says_it_too(cli: Cli, half_closed: Path):
     assert result.code == 1
     assert f"✗ {half_closed}/closed not looked at: Can't read {half_closed}/closed" in result.out
     assert "1 table: 1 assessed, nothing was changed; 1 folder not looked at" in result.out
+    assert f"not looked at: {half_closed}/closed: Can't read" in result.err
     document = cli(*batch, "--output", "json").document
     assert [place["location"] for place in document["not_listed"]] == [f"{half_closed}/closed"]
     assert (document["completed"], document["failed"], document["skipped"], document["excluded"]) == (1, 0, 0, 0)

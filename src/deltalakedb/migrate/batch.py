@@ -144,6 +144,8 @@ def batch_import(
     trail = Trail(database, "batch-import", options={**asked, "from_file": from_file, "id_prefix": id_prefix})
     for_store = dict(storage_options or {})
     tables, not_listed = select(database, _candidates(path, from_file, for_store), exclude, id_prefix or "")
+    for place in not_listed:
+        logger.warning("not looked at: %s: %s", place.location, place.error)
     run = _Run(tables, listener)
     jobs = [
         TableJob(
