@@ -1,3 +1,5 @@
+import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,7 +43,52 @@ def test_the_document(on: Cli, folder: Path):
 def test_exclude(on: Cli, folder: Path):
     result = on("batch-import", folder, "--exclude", "test", "--exclude", "deep/*", "--exclude", "broken")
     assert result.code == 0
-    assert "1 table: 1 done" in result.out
+    assert result.out.endswith("\n4 tables: 1 done, 3 excluded\n")
+    assert "b_test" not in result.out
+    document = on("batch-import", folder, "--exclude", "test", "--exclude", "broken", "--output", "json").document
+    assert (document["completed"], document["skipped"], document["excluded"], document["not_listed"]) == (1, 3, 2, [])
+    by_id = {one["table_id"]: one for one in document["tables"]}
+    assert (by_id["b_test"]["status"], by_id["b_test"]["error"]) == ("skipped", "excluded by --exclude 'test'")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["batch-import", ""],
+        ["batch-import", "lake", "--exclude", ""],
+        ["batch-import", "lake", "--exclude", "b", "--exclude", " "],
+        ["batch-import", "--from-file", ""],
+        ["batch-import", "lake", "--from-file", ""],
+        ["batch-import", "lake", "--id-prefix", ""],
+        ["import", ""],
+        ["import", "lake/a", "--table-id", ""],
+        ["validate", "lake/a", "--table-id", ""],
+        ["files", ""],
+        ["rollback", "", "--yes"],
+        ["migration-status", "--table-id", ""],
+        ["import", "lake/a", "--database-url", ""],
+        ["batch-import", "lake", "--database-url", " "],
+        ["import", "lake/a", "--database-url-file", ""],
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_a_variable_that_is_not_set_is_wrong_usage(cli: Cli, tmp_path: Path, words: list[str]):
+    result = cli(*words)
+    assert (result.code, result.out) == (2, "")
+    assert "empty" in result.error_lines[0]
+    assert cli(*words, "--output", "json").document["error"]["hint"]
+    assert [path.name for path in tmp_path.iterdir()] == ["lake"]
+
+
+def test_an_id_prefix_and_a_list_from_stdin(on: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch):
+    on("batch-import", folder, "--exclude", "broken")
+    second = folder.parent / "second"
+    for name in ("a", "deep/c"):
+        LogBuilder(second / name).commit(protocol(), metadata(), add("f"))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"{second}/a\r\n{second}/deep/c".encode())))
+    result = on("batch-import", "--from-file", "-", "--id-prefix", "second.", "--output", "json")
+    assert result.code == 0
+    assert [one["table_id"] for one in result.document["tables"]] == ["second.a", "second.c"]
 
 
 def test_parallel(on: Cli, folder: Path):

@@ -218,3 +218,18 @@ def test_the_demo_keeps_to_its_own_database(cli: Cli, tmp_path: Path, monkeypatc
     assert cli("demo", "--keep", "kept").code == 0
     assert (tmp_path / "kept" / "deltalakedb.db").exists()
     assert not (tmp_path / "mine.db").exists()
+
+
+@pytest.mark.parametrize("name", ["DELTALAKEDB_DATABASE_URL", "DELTALAKEDB_DATABASE_URL_FILE", "DELTALAKEDB_READ_URL"])
+def test_a_url_of_the_environment_that_is_empty_leads_nowhere(
+    cli: Cli, plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+):
+    cli("import", plain)
+    before = sorted(tmp_path.iterdir())
+    monkeypatch.setenv(name, "")
+    result = cli("files", "plain")
+    assert (result.code, result.out) == (2, "")
+    assert result.error_lines == [f"Error: ${name} is empty.", "hint: Is it a variable that is not set?"]
+    assert sorted(tmp_path.iterdir()) == before
+    if name != "DELTALAKEDB_READ_URL":
+        assert cli("files", "plain", "--database-url", "sqlite:///deltalakedb.db").code == 0

@@ -64,3 +64,43 @@ def test_what_would_steer_a_terminal_is_written_out(on_terminal, tmp_path: Path)
     screen = on_terminal("discover", ".")
     assert "\\x1b]0;owned" in screen.text.replace("\n", "")
     assert "\x07" not in screen.text
+
+
+@pytest.fixture
+def half_closed(tmp_path: Path) -> Path:
+    """A lake of one table, `orders`, and a folder that nobody can look into, `closed`."""
+    LogBuilder(tmp_path / "lake" / "orders").commit(protocol(), metadata(), add("a"))
+    (tmp_path / "lake" / "closed").mkdir()
+    (tmp_path / "lake" / "closed" / "_delta_log").symlink_to("_delta_log")
+    return tmp_path / "lake"
+
+
+@pytest.mark.parametrize("recursive", [[], ["--recursive"]])
+def test_a_folder_that_cannot_be_listed_is_said_on_stderr_and_in_the_exit_code(
+    cli: Cli, half_closed: Path, recursive: list[str]
+):
+    result = cli("discover", half_closed, *recursive)
+    assert (result.code, result.out) == (1, f"{half_closed}/orders\n")
+    assert f"Not looked at: {half_closed}/closed: Can't read {half_closed}/closed" in result.err
+    document = cli("discover", half_closed, "--output", "json", *recursive)
+    assert (document.code, [found["table_id"] for found in document.document]) == (1, ["orders"])
+
+
+def test_a_batch_says_it_too(cli: Cli, half_closed: Path):
+    batch = ("batch-import", half_closed, "--dry-run")
+    result = cli(*batch)
+    assert result.code == 1
+    assert f"✗ {half_closed}/closed not looked at: Can't read {half_closed}/closed" in result.out
+    assert "1 table: 1 assessed, nothing was changed; 1 folder not looked at" in result.out
+    assert f"not looked at: {half_closed}/closed: Can't read" in result.err
+    document = cli(*batch, "--output", "json").document
+    assert [place["location"] for place in document["not_listed"]] == [f"{half_closed}/closed"]
+    assert (document["completed"], document["failed"], document["skipped"], document["excluded"]) == (1, 0, 0, 0)
+    assert cli(*batch, "--exclude", "closed").code == 0
+    assert cli("batch-import", half_closed).code == 1
+
+
+def test_an_empty_path_is_wrong_usage(cli: Cli):
+    result = cli("discover", "")
+    assert (result.code, result.out) == (2, "")
+    assert "empty" in result.error_lines[0]

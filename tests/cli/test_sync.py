@@ -70,6 +70,51 @@ def test_unknown_and_incomplete_tables(on: Cli, plain: Path, tmp_path: Path):
     assert "passed over 'empty'" in result.err
 
 
+def test_an_unknown_table_keeps_none_of_the_others_out(on: Cli, log: LogBuilder, plain: Path, tmp_path: Path):
+    (tmp_path / "empty" / "_delta_log").mkdir(parents=True)
+    for location in (log.root, plain, "empty"):
+        on("import", location)
+    log.commit(add("b"))
+    result = on("sync", "grown", "nope", "plain", "empty", "grown")
+    assert result.code == 1
+    assert [line.split(", in ")[0] for line in result.out.splitlines()] == [
+        "✓ grown took in 1 new version, 1",
+        "✗ nope: There is no table 'nope' in the catalog",
+        "✓ plain is up to date at version 2",
+        "✗ empty: The import of 'empty' has not completed (status: failed)",
+    ]
+    document = on("sync", "nope", "grown", "empty", "--output", "json").document
+    assert (document["completed"], document["failed"]) == (1, 2)
+    unknown, _, empty = document["tables"]
+    assert unknown == {
+        "table_id": "nope",
+        "location": None,
+        "from_version": None,
+        "status": "failed",
+        "error": "There is no table 'nope' in the catalog",
+    }
+    assert (empty["location"], empty["status"]) == (str(tmp_path / "empty"), "failed")
+
+
+def test_an_empty_id_is_wrong_usage(on: Cli, plain: Path):
+    on("import", plain)
+    assert (on("sync", "").code, on("sync", "plain", " ").code) == (2, 2)
+
+
+def test_watch_says_in_every_round_that_a_table_is_unknown(cli: Cli, log: LogBuilder, tmp_path: Path):
+    cli("import", log.root)
+    command = [sys.executable, "-m", "deltalakedb", "sync", "grown", "nope", "--watch", "0.1", "--output", "json"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        rounds = [json.loads(process.stdout.readline()) for _ in range(3)]
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+    assert [one["failed"] for one in rounds] == [1, 1, 1]
+    assert [len(one["tables"]) for one in rounds] == [2, 1, 1]
+    refused = cli("sync", "nope", "--watch", "0.1")
+    assert (refused.code, refused.out) == (1, "")
+    assert "There is no table 'nope'" in refused.error_lines[0]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_watch_goes_on_until_it_is_stopped(cli: Cli, log: LogBuilder, tmp_path: Path, number: signal.Signals):
     cli("import", log.root)

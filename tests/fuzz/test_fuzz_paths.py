@@ -16,7 +16,7 @@ from deltalakedb.errors import ArgumentError, CorruptLogError, DeltaLakeDBError
 from deltalakedb.log.path import parse_name, sidecar_name
 from deltalakedb.log.remote.uri import SCHEMES, parse
 from deltalakedb.log.store import open_store
-from deltalakedb.migrate.importer import default_table_id
+from deltalakedb.migrate.table_ids import default_table_id
 from deltalakedb.table.exceptions import FileOutsideTableError
 from deltalakedb.table.locations import Root
 from deltalakedb.table.mini_log import absolute_vector

@@ -275,8 +275,8 @@ def test_a_batch_is_one_event_and_one_for_each_table_at_work(database: Database,
         (None, "batch-import", "completed"),
     ]
     assert json.loads(found[2].options) == {"path": str(lake), "exclude": ["tmp"], "parallel": 1}
-    assert changes(found[2]) == {"completed": 2, "failed": 0, "skipped": 0}
-    assert changes(found[3]) == {"completed": 0, "failed": 0, "skipped": 2}
+    assert changes(found[2]) == {"completed": 2, "failed": 0, "skipped": 1, "excluded": 1, "not_listed": 0}
+    assert changes(found[3]) == {"completed": 0, "failed": 0, "skipped": 3, "excluded": 1, "not_listed": 0}
 
 
 def test_who_may_only_read_validates_and_exports_all_the_same(

@@ -4,9 +4,10 @@ from pathlib import Path
 import pytest
 
 from deltalakedb.errors import LocationNotFoundError
-from deltalakedb.migrate.discover import discover
+from deltalakedb.migrate.discover import Unlisted, discover
 from tests.support.lake import plain_table
 from tests.support.logs import LogBuilder, add, metadata, protocol
+from tests.support.object_stores import s3_error
 
 
 def small(root: Path, *, version: int = 0) -> Path:
@@ -71,6 +72,25 @@ def test_links_that_lead_back_up_are_followed_once(tmp_path):
     (tmp_path / "lake" / "again").symlink_to(tmp_path / "lake", target_is_directory=True)
     (tmp_path / "lake" / "self").symlink_to("self")
     assert locations(tmp_path / "lake", recursive=True) == ["orders"]
+
+
+def test_a_prefix_that_the_store_refuses_is_named_and_the_others_are_found(bucket, s3_proxy, tmp_path):
+    small(tmp_path / "t")
+    for key in ("lake/open/orders", "lake/closed/orders"):
+        bucket.upload(tmp_path / "t", key)
+    refusal = s3_error(403, "AccessDenied")
+    s3_proxy.refuse = lambda _method, path: refusal if "prefix=lake%2Fclosed" in path else None
+    unlisted: list[Unlisted] = []
+    found = discover(
+        f"{bucket.uri}/lake",
+        recursive=True,
+        storage_options=bucket.through(s3_proxy.url),
+        on_unlisted=unlisted.append,
+    )
+    assert [table.location for table in found] == [f"{bucket.uri}/lake/open/orders"]
+    assert [(place.location, place.error.split(":")[0]) for place in unlisted] == [
+        (f"{bucket.uri}/lake/closed", "Permission denied")
+    ]
 
 
 def test_a_path_that_is_not_there_is_said_so(tmp_path):

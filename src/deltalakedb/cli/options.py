@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
@@ -20,9 +20,23 @@ from .settings import STORAGE_GIVEN, Settings
 P = ParamSpec("P")
 Command = TypeVar("Command", bound=Callable[..., object])
 
-path = click.argument("path")
-table_id_argument = click.argument("table_id")
-table_id = click.option("--table-id", metavar="ID", help="The table's name in SQL.  [default: the last part of PATH]")
+
+def filled(_context: click.Context, _parameter: click.Parameter, given: Any) -> Any:
+    """Refuses an empty text: a variable that is not set must not mean everything, or the working folder."""
+    texts: tuple[str, ...] = (given,) if isinstance(given, str) else given or ()
+    if not all(map(str.strip, texts)):
+        raise click.BadParameter("It is empty. Is it a variable that is not set?")
+    return given
+
+
+path = click.argument("path", callback=filled)
+table_id_argument = click.argument("table_id", callback=filled)
+table_id = click.option(
+    "--table-id",
+    metavar="ID",
+    callback=filled,
+    help="The table's name in SQL.  [default: the catalog's table at PATH, else the last part of PATH]",
+)
 batch_size = click.option(
     "--batch-size",
     type=click.IntRange(min=1),
@@ -88,7 +102,13 @@ _DATABASE = (
     click.option(
         "--read-url", metavar="URL", envvar=READ_VARIABLE, help="A read replica, for commands that only read."
     ),
-    click.option("--schema", metavar="NAME", envvar="DELTALAKEDB_SCHEMA", help="PostgreSQL: where the tables are."),
+    click.option(
+        "--schema",
+        metavar="NAME",
+        envvar="DELTALAKEDB_SCHEMA",
+        callback=filled,
+        help="PostgreSQL: where the tables are.",
+    ),
     click.option(
         "--pool-size",
         type=click.IntRange(min=1),

@@ -176,10 +176,14 @@ class ImportMeter:
     def __init__(self, shown: Display, table_id: str) -> None:
         self._display = shown
         self._begun = time.monotonic()
+        self._name = table_id
         shown.show(table_id, None, "reading the log")
 
     def __call__(self, progress: Progress) -> None:
         """Shows the next step."""
+        if progress.table_id != self._name:  # the catalog has it under another id
+            self._display.end(self._name)
+            self._name = progress.table_id
         self._display.show(progress.table_id, share_of(progress), said_of(progress, time.monotonic() - self._begun))
 
 

@@ -60,8 +60,8 @@ class Run:
         """Yields the database, and closes it; `to_read` means that a read replica does as well."""
         from ..catalog.database import Database
 
-        replica = self.settings.of("read_url").value if to_read else None
-        database = Database(replica or self.database_url(), self.database_options())
+        replica = self.settings.read_url().value if to_read else None
+        database = Database(self.database_url() if replica is None else replica, self.database_options())
         logger.debug("database: %s", self.where(database))
         try:
             yield database

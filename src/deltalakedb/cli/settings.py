@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ STORAGE_GIVEN = "deltalakedb.storage_options"
 """Where a context keeps the storage options of its command line."""
 
 _SOURCE = click.core.ParameterSource
-_URL, _URL_FILE = "database_url", "database_url_file"
+_URL, _URL_FILE, _READ_URL = "database_url", "database_url_file", "read_url"
 _RANKS = {_SOURCE.COMMANDLINE: 3, _SOURCE.ENVIRONMENT: 2}
 _IN_FILE, _NOWHERE = 1, 0
 
@@ -69,9 +70,13 @@ class Settings:
         """Returns the database's URL, from whatever names it; None where nothing does.
 
         Raises:
-            ArgumentError: the URL and a file with it are given in the same place, or the file can't be read.
+            ArgumentError: the URL and a file with it are given in the same place, one of them is empty, or the file
+                can't be read.
         """
         ranks = self._rank(_URL), self._rank(_URL_FILE)
+        for parameter, rank in zip((_URL, _URL_FILE), ranks, strict=True):
+            if rank == max(ranks):
+                self._check_filled(parameter, rank)
         if ranks[0] == ranks[1] != _NOWHERE:
             names = f"{self._source(_URL)} and {self._source(_URL_FILE)}"
             raise ArgumentError(f"{names} can't both hold.", "Leave one of them out.")
@@ -81,6 +86,20 @@ class Settings:
         url = _first_line(Path(file.value))
         self._secrets.learn([url])
         return Setting("database-url", url, f"{file.value} ({file.source})")
+
+    def read_url(self) -> Setting:
+        """Returns the URL of a read replica; None where nothing names one.
+
+        Raises:
+            ArgumentError: it is empty.
+        """
+        self._check_filled(_READ_URL, self._rank(_READ_URL))
+        return self.of(_READ_URL)
+
+    def _check_filled(self, parameter: str, rank: int) -> None:
+        """Refuses a variable that is not set: it must not lead to a database of its own."""
+        if rank > _IN_FILE and not str(self._context.params.get(parameter) or "").strip():
+            raise ArgumentError(f"{self._source(parameter)} is empty.", "Is it a variable that is not set?")
 
     def storage_options(self) -> dict[str, Setting]:
         """Returns the storage options by name: those of the command line on top of those of the file."""
@@ -100,14 +119,23 @@ class Settings:
     def _rank(self, parameter: str) -> int:
         in_file = _IN_FILE if parameter.replace("_", "-") in self._config.settings else _NOWHERE
         source = self._context.get_parameter_source(parameter)
+        if source is not _SOURCE.COMMANDLINE and self._is_empty_variable(parameter):
+            source = _SOURCE.ENVIRONMENT
         return in_file if source is None else _RANKS.get(source, in_file)
 
     def _source(self, parameter: str) -> str:
         """Where a value was set, other than in the file."""
-        if self._context.get_parameter_source(parameter) is _SOURCE.ENVIRONMENT:
-            found = next(one for one in self._context.command.params if one.name == parameter)
-            return f"${found.envvar}"
-        return f"--{parameter.replace('_', '-')}"
+        if self._context.get_parameter_source(parameter) is _SOURCE.COMMANDLINE:
+            return f"--{parameter.replace('_', '-')}"
+        return f"${self._variable(parameter)}"
+
+    def _variable(self, parameter: str) -> str | None:
+        found = next(one for one in self._context.command.params if one.name == parameter)
+        return found.envvar if isinstance(found.envvar, str) else None
+
+    def _is_empty_variable(self, parameter: str) -> bool:
+        """Whether the environment has a URL that is empty, which click takes for none at all."""
+        return parameter in (_URL, _URL_FILE, _READ_URL) and os.environ.get(self._variable(parameter) or "") == ""
 
 
 def _first_line(path: Path) -> str:

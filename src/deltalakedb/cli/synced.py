@@ -24,11 +24,14 @@ class SyncedTable:
 
 @dataclass(frozen=True, slots=True)
 class UnsyncedTable:
-    """A table that could not be brought there; it stays readable at `from_version`."""
+    """A table that could not be brought there; it stays readable at `from_version`.
+
+    That is None where it can't be read at all: it is not in the catalog, or its import has not completed.
+    """
 
     table_id: str
-    location: str
-    from_version: int
+    location: str | None
+    from_version: int | None
     error: str
     is_idle: ClassVar[bool] = False
 

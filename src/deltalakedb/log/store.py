@@ -8,9 +8,10 @@ from __future__ import annotations
 import errno
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
@@ -181,9 +182,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
     except OSError as error:
-        if error.errno != errno.ELOOP:
-            raise
-        return False
+        return error.errno != errno.ELOOP  # a link into what is not for us: whoever looks there is told so
 
 
 @contextmanager
@@ -244,6 +243,23 @@ def is_uri(location: Location) -> bool:
     """Tells a URI from a path."""
     text = location_text(location)
     return "://" in text or text.startswith("file:/")
+
+
+def canonical_locations() -> Callable[[str], str]:
+    """Returns a function from a location, as the catalog records it, to what `Store.canonical` is for it.
+
+    Of many locations in one folder, that folder's own path is looked up once.
+    """
+    folder = cache(os.path.realpath)
+
+    def canonical(location: str) -> str:
+        if is_uri(location) or "\0" in location:
+            return location
+        parent, _, name = location.rpartition("/")
+        path = f"{folder(f'{parent}/').rstrip('/')}/{name}"
+        return os.path.realpath(path) if os.path.islink(path) else path
+
+    return canonical
 
 
 def _local_path(uri: str) -> str:

@@ -16,14 +16,14 @@ from ..errors import TableExistsError
 from ..log.path import LogFile
 from ..log.reader import Log, check_opening, open_log, plan
 from ..log.segment import LogSegment
-from ..log.store import Location, open_store
+from ..log.store import Location, Store, open_store
 from ..replay.backward import BackwardReplay
 from ..replay.dangling import Lifetime, under_another_vector
 from ..rows import FileLifetime, MetadataRow, ProtocolRow, Rows
 from .checkpoint_sums import CheckpointWatch, active_files, contradiction_warnings
 from .feed import Read
-from .importer import check_table_id, default_table_id
 from .replayed import replayed
+from .table_ids import KnownTable, check_table_id, default_table_id, table_at
 from .told import Listener, Told
 
 _FEATURE_PROPERTIES = {
@@ -77,14 +77,15 @@ def assess(
     Raises:
         LogError, StorageError: an import would be refused, for this reason.
         TableExistsError: the table id is used for another location.
+        ArgumentError: the catalog has several tables from the location, and no `table_id` says which is meant.
         DatabaseConnectionError: the database can't be reached.
     """
     begun = time.perf_counter()
     store = open_store(location, storage_options)
     store.check()
-    table_id = check_table_id(table_id or default_table_id(store.location))
-    status, entry = _known(database, table_id)
-    _check_location(table_id, store.location, status, entry)
+    table, status, entry = _known(database, store, table_id)
+    table_id = table.table_id
+    _check_location(table, status, entry)
     log = open_log(store)
     segment = plan(log)
     check_opening(log, segment)
@@ -96,7 +97,7 @@ def assess(
     seconds = time.perf_counter() - begun
     return Assessment(
         table_id=table_id,
-        location=store.location,
+        location=table.location,
         status=_would(status, entry, segment),
         first_version=segment.first_version,
         version=segment.version,
@@ -138,18 +139,24 @@ def _lifetime(file: FileLifetime) -> Lifetime:
     return Lifetime(file.path, file.deletion_vector_id, file.added_version, file.removed_version)
 
 
-def _known(database: Database, table_id: str) -> tuple[TableStatus | None, TableEntry | None]:
+def _known(
+    database: Database, store: Store, table_id: str | None
+) -> tuple[KnownTable, TableStatus | None, TableEntry | None]:
     if not database.has_catalog():
-        return None, None
+        new = default_table_id(store.location) if table_id is None else table_id
+        return KnownTable(check_table_id(new), store.location, False), None, None
     with database.reading() as connection:
-        return registry.status_of(connection, table_id), registry.entry_of(connection, table_id)
+        table = table_at(connection, store, table_id)
+        return table, registry.status_of(connection, table.table_id), registry.entry_of(connection, table.table_id)
 
 
-def _check_location(table_id: str, location: str, status: TableStatus | None, entry: TableEntry | None) -> None:
-    taken = status is not None and status.location != location and (entry is not None or status.rows_loaded > 0)
-    if status is not None and taken:
+def _check_location(table: KnownTable, status: TableStatus | None, entry: TableEntry | None) -> None:
+    if status is None or status.location == table.location:
+        return
+    if entry is not None or status.rows_loaded > 0:
         raise TableExistsError(
-            f"The table id {table_id!r} is used for another location: {status.location}", "Choose another --table-id."
+            f"The table id {table.table_id!r} is used for another location: {status.location}",
+            "Choose another --table-id.",
         )
 
 

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import fnmatch
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from pathlib import Path
-from urllib.parse import unquote
 
 from ..catalog import registry
 from ..catalog.database import Database
 from ..catalog.options import DatabaseOptions
-from ..catalog.registry import TableEntry, TableStatus
+from ..catalog.registry import TableStatus
 from ..catalog.trail import Trail
-from ..errors import ArgumentError, DeltaLakeDBError, LocationNotFoundError, TableBusyError
-from ..log.store import is_uri, open_store
+from ..errors import ArgumentError, DeltaLakeDBError, TableBusyError, TableExistsError
 from .assess import Assessment, assess
-from .discover import FoundTable, discover
-from .importer import ImportReport, default_table_id, import_table
+from .batch_tables import BatchTable, Candidates, read_list, search, select
+from .discover import Unlisted
+from .importer import ImportReport, import_table
 from .told import Listener, Progress
 from .workers import Lost, run_jobs
 
@@ -42,17 +39,33 @@ class BusyTable(TableOutcome):
     """A table that another process works on."""
 
 
+@dataclass(frozen=True, slots=True)
+class ExcludedTable(TableOutcome):
+    """A table that the caller has excluded."""
+
+
 Outcome = ImportReport | Assessment | TableOutcome
 
 
 @dataclass(frozen=True, slots=True)
 class BatchReport:
-    """What became of each table, in the order of their locations."""
+    """What became of each table, in the order of their locations.
+
+    Of the `skipped` tables so many were `excluded`. `not_listed` are the places below the path that could not be looked
+    at: nobody knows what tables are there.
+    """
 
     tables: tuple[Outcome, ...]
     completed: int
     failed: int
     skipped: int
+    excluded: int = 0
+    not_listed: tuple[Unlisted, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether no table failed and every place was looked at."""
+        return not self.failed and not self.not_listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +101,7 @@ def batch_import(
     parallel: int = 1,
     exclude: Sequence[str] = (),
     from_file: str | None = None,
+    id_prefix: str | None = None,
     dry_run: bool = False,
     listener: Callable[[BatchProgress], None] | None = None,
     storage_options: Mapping[str, str] | None = None,
@@ -95,8 +109,9 @@ def batch_import(
     """Imports every table below `path`, or those that `from_file` lists, going on past failures.
 
     Interrupted imports are completed, grown tables taken in, and complete ones that are unchanged skipped, so that a
-    second run does only what the first has left. Several processes, on several machines, may do so at once and share
-    the work: what another one imports is skipped. With `dry_run` nothing is changed and every table is assessed.
+    second run does only what the first has left. A table that the catalog has from below `path`, and that is no longer
+    there, fails. Several processes, on several machines, may do so at once and share the work: what another one imports
+    is skipped. With `dry_run` nothing is changed and every table is assessed.
 
     Args:
         database_url: where the catalog is.
@@ -105,34 +120,46 @@ def batch_import(
         batch_size: files a transaction; by default 1,000, more where a log is large.
         parallel: tables at once, each in a process of its own; 1 stays in this process.
         exclude: globs on a table's id or its location below `path`; a plain word matches as a part.
-        from_file: a text file with one location a line; empty lines and those that begin with # don't count.
+        from_file: a text file with one location a line, `-` for stdin; empty lines and those that begin with # don't
+            count.
+        id_prefix: what the ids of new tables begin with.
         dry_run: assess only.
         listener: called for every table that ends, and while they are read.
         storage_options: for object stores, under the names that delta-rs has for them.
 
     Raises:
-        ArgumentError: neither path nor list, or a number below 1.
+        ArgumentError: neither path nor list, a number below 1, or a text that is empty.
         LocationNotFoundError: `path` or `from_file` is not there.
         CatalogError: the database refuses.
     """
     for name, value in (("parallel", parallel), ("batch size", batch_size)):
         if value is not None and value < 1:
             raise ArgumentError(f"The {name} must be at least 1, not {value}")
+    texts = [("path", path), ("list", from_file), ("prefix of ids", id_prefix)]
+    for name, text in (*texts, *(("pattern to exclude", pattern) for pattern in exclude)):
+        if text is not None and not text.strip():  # a part of every name: it would exclude all of them
+            raise ArgumentError(f"The {name} is empty.", "Is it a variable that is not set?")
     database = Database(database_url, options)
     asked = {"path": path, "batch_size": batch_size, "parallel": parallel, "exclude": list(exclude)}
-    trail = Trail(database, "batch-import", options={**asked, "from_file": from_file})
+    trail = Trail(database, "batch-import", options={**asked, "from_file": from_file, "id_prefix": id_prefix})
     for_store = dict(storage_options or {})
-    found = _listed(path, from_file, for_store) if from_file is not None else _discovered(path, for_store)
-    root = "" if path is None else open_store(path, for_store).location
-    wanted = [table for table in found if not _excluded(table, root, exclude)]
-    known = _Known.of(database)
-    run = _Run(len(wanted), listener)
+    tables, not_listed = select(database, _candidates(path, from_file, for_store), exclude, id_prefix or "")
+    for place in not_listed:
+        logger.warning("not looked at: %s: %s", place.location, place.error)
+    run = _Run(tables, listener)
     jobs = [
         TableJob(
-            database_url, database.options, table.location, table_id, table.version, batch_size, dry_run, for_store
+            database_url,
+            database.options,
+            table.location,
+            table.table_id,
+            table.version,
+            batch_size,
+            dry_run,
+            for_store,
         )
-        for table, table_id in zip(wanted, known.table_ids(wanted, root), strict=True)
-        if not run.settled(table, table_id, None if dry_run else known.unchanged(table))
+        for table in tables
+        if not run.settled(table, dry_run=dry_run)
     ]
     database.close()
     try:
@@ -141,96 +168,20 @@ def batch_import(
         run_jobs(run.take_busy(), _work, parallel=parallel, on_progress=run.progressed, on_result=run.ended)
     finally:
         _kept(database_url, database.options).close()  # of the jobs that this process did itself
-    report = run.report()
+    report = run.report(not_listed)
     if not dry_run:
-        trail.noted(completed=report.completed, failed=report.failed, skipped=report.skipped)
+        counts = {"completed": report.completed, "failed": report.failed, "skipped": report.skipped}
+        trail.noted(**counts, excluded=report.excluded, not_listed=len(report.not_listed))
         database.close()
     return report
 
 
-# ---- which tables
-
-
-def _discovered(path: str | None, options: Mapping[str, str]) -> list[FoundTable]:
+def _candidates(path: str | None, from_file: str | None, options: Mapping[str, str]) -> Candidates:
+    if from_file is not None:
+        return read_list(from_file, path, options)
     if path is None:
         raise ArgumentError("Nothing to import.", "Give a folder, or a list of locations with --from-file.")
-    return list(discover(path, recursive=True, storage_options=options))
-
-
-def _listed(path: str | None, from_file: str, options: Mapping[str, str]) -> list[FoundTable]:
-    try:
-        lines = Path(from_file).read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError as error:
-        raise LocationNotFoundError(f"Not found: {from_file}", "Check the path of the list.") from error
-    except (OSError, ValueError) as error:  # not UTF-8, or a NUL in the path
-        raise ArgumentError(f"The list {from_file} can't be read: {error}") from error
-    locations = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
-    full = [line if path is None or is_uri(line) else _joined(path, line) for line in locations]
-    return [_listed_table(location, options) for location in dict.fromkeys(full)]
-
-
-def _joined(path: str, line: str) -> str:
-    return f"{path.rstrip('/')}/{line.lstrip('/')}" if is_uri(path) else str(Path(path, line))
-
-
-def _listed_table(location: str, options: Mapping[str, str]) -> FoundTable:
-    """A line of the list; what is wrong with it shows when its turn comes."""
-    try:
-        return next(
-            iter(discover(location, storage_options=options)),
-            FoundTable(default_table_id(location), location, None, None),
-        )
-    except DeltaLakeDBError as error:
-        return FoundTable(default_table_id(location), location, None, None, error.message)
-
-
-def _excluded(table: FoundTable, root: str, patterns: Iterable[str]) -> bool:
-    names = (table.table_id, _below(table.location, root))
-    for pattern in patterns:
-        glob = pattern if any(mark in pattern for mark in "*?[") else f"*{pattern}*"
-        if any(fnmatch.fnmatchcase(name, glob) for name in names):
-            return True
-    return False
-
-
-def _below(location: str, root: str) -> str:
-    below = location.removeprefix(root).strip("/") or location
-    return unquote(below) if is_uri(location) else below
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What the catalog holds before the batch begins."""
-
-    statuses: dict[str, TableStatus] = field(default_factory=dict)
-    entries: dict[str, TableEntry] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, database: Database) -> _Known:
-        if not database.has_catalog():
-            return cls()
-        with database.reading() as connection:
-            statuses = {status.table_id: status for status in registry.statuses(connection)}
-            return cls(statuses, {entry.location: entry for entry in registry.entries(connection)})
-
-    def unchanged(self, table: FoundTable) -> str | None:
-        """Returns why a table needs nothing; None where it does."""
-        entry = self.entries.get(table.location)
-        if entry is None or table.version != entry.version:
-            return None
-        status = self.statuses[entry.table_id].status
-        return f"complete and unchanged at version {entry.version}" if status == registry.COMPLETED else None
-
-    def table_ids(self, tables: Sequence[FoundTable], root: str) -> list[str]:
-        """Returns an id for each table: the one it has already, else its last part, else (taken) its whole place."""
-        own = {status.location: table_id for table_id, status in self.statuses.items()}
-        names = Counter(table.table_id for table in tables)
-        ids = []
-        for table in tables:
-            holder = self.statuses.get(table.table_id)
-            taken = names[table.table_id] > 1 or (holder is not None and holder.location != table.location)
-            ids.append(own.get(table.location) or (_below(table.location, root) if taken else table.table_id))
-        return ids
+    return search(path, options)
 
 
 # ---- their import
@@ -262,6 +213,8 @@ def _work(job: TableJob, listener: Listener) -> Outcome:
         return TableOutcome(job.table_id, job.location, "skipped", str(error))
     except TableBusyError as error:
         return BusyTable(job.table_id, job.location, "skipped", error.message)
+    except TableExistsError as error:
+        return TableOutcome(job.table_id, job.location, "failed", f"{error.message}; --id-prefix tells two lakes apart")
     except DeltaLakeDBError as error:
         return TableOutcome(job.table_id, job.location, "failed", database.scrub(error.message))
     except Exception as error:  # a mistake of ours in one table must not keep the others out
@@ -283,18 +236,23 @@ def _check_needed(job: TableJob, before: TableStatus | None) -> None:
 class _Run:
     """Collects outcomes, and tells the listener."""
 
-    def __init__(self, total: int, listener: Callable[[BatchProgress], None] | None) -> None:
-        self._total = total
+    def __init__(self, tables: Sequence[BatchTable], listener: Callable[[BatchProgress], None] | None) -> None:
+        self._total = sum(not table.is_excluded for table in tables)
         self._listener = listener
+        self._excluded: list[Outcome] = []
         self._outcomes: list[Outcome] = []
         self._running: dict[str, Progress] = {}
         self._busy: list[TableJob] = []
 
-    def settled(self, table: FoundTable, table_id: str, why: str | None) -> bool:
-        """Notes a table that needs no import; tells whether it is one."""
-        if why is not None:
-            self._end(TableOutcome(table_id, table.location, "skipped", why))
-        return why is not None
+    def settled(self, table: BatchTable, *, dry_run: bool) -> bool:
+        """Notes a table that nothing is to be done for; tells whether it is one."""
+        if table.skipped is None or (dry_run and table.is_unchanged):
+            return False
+        if table.is_excluded:  # whoever watches has asked for that
+            self._excluded.append(ExcludedTable(table.table_id, table.location, "skipped", table.skipped))
+        else:
+            self._end(TableOutcome(table.table_id, table.location, "skipped", table.skipped))
+        return True
 
     def progressed(self, progress: Progress) -> None:
         """Notes how far a table has come."""
@@ -320,11 +278,12 @@ class _Run:
             result = TableOutcome(job.table_id, job.location, "failed", result.reason)
         self._end(result)
 
-    def report(self) -> BatchReport:
+    def report(self, not_listed: Sequence[Unlisted]) -> BatchReport:
         """Returns what became of all tables."""
-        outcomes = sorted(self._outcomes, key=lambda outcome: outcome.location)
+        outcomes = sorted([*self._outcomes, *self._excluded], key=lambda outcome: outcome.location)
         count = Counter(o.status if isinstance(o, TableOutcome) else "completed" for o in outcomes)
-        return BatchReport(tuple(outcomes), count["completed"], count["failed"], count["skipped"])
+        counts = (count["completed"], count["failed"], count["skipped"])
+        return BatchReport(tuple(outcomes), *counts, len(self._excluded), tuple(not_listed))
 
     def _end(self, outcome: Outcome) -> None:
         self._outcomes.append(outcome)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ..errors import LocationNotFoundError, LogError, NotADeltaTableError, StorageError
 from ..log.path import LOG_FOLDER
 from ..log.reader import Log, find_log, plan
 from ..log.store import Location, Store, open_store
-from .importer import default_table_id
+from .table_ids import default_table_id
 
 logger = logging.getLogger(__name__)
 
@@ -26,17 +26,46 @@ class FoundTable:
     problem: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Unlisted:
+    """A place that a search could not look at: its location, and why."""
+
+    location: str
+    error: str
+
+
 def discover(
-    path: Location, *, recursive: bool = False, storage_options: Mapping[str, str] | None = None
+    path: Location,
+    *,
+    recursive: bool = False,
+    storage_options: Mapping[str, str] | None = None,
+    on_unlisted: Callable[[Unlisted], None] | None = None,
 ) -> Iterator[FoundTable]:
     """Yields the Delta tables at `path` and directly below it, or with `recursive` anywhere below it, by location.
 
-    Nothing is looked for inside a table. An empty `_delta_log` is no table.
+    Nothing is looked for inside a table. An empty `_delta_log` is no table. `on_unlisted` is called for every place
+    below `path` that can't be looked at; without it, a warning is logged.
 
     Raises:
         LocationNotFoundError, PermissionDeniedError, StorageError: `path` itself can't be listed.
     """
-    yield from _Search().below(open_store(path, storage_options), None if recursive else 1, (), linked=False)
+    search = _Search(on_unlisted or _warn)
+    yield from search.below(open_store(path, storage_options), None if recursive else 1, (), linked=False)
+
+
+def table_in(store: Store) -> FoundTable | None:
+    """Returns the Delta table at a location itself; None where there is none.
+
+    Raises:
+        PermissionDeniedError, StorageError: its log can't be listed.
+    """
+    # Never more than the log: a table's own folder may hold a million data files, which a listing of it would name.
+    log = find_log(store)
+    return None if log is None else _table(log)
+
+
+def _warn(place: Unlisted) -> None:
+    logger.warning("not looked at: %s: %s", place.location, place.error)
 
 
 class _Search:
@@ -46,7 +75,8 @@ class _Search:
     ten folders that all link to each other have a million paths.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_unlisted: Callable[[Unlisted], None]) -> None:
+        self._on_unlisted = on_unlisted
         self._behind_links: set[str] = set()
 
     def below(self, store: Store, depth: int | None, above: tuple[str, ...], *, linked: bool) -> Iterator[FoundTable]:
@@ -58,18 +88,16 @@ class _Search:
             above: the folders that lead there.
             linked: whether one of them is a link.
         """
-        # The log first: a table's own folder may hold a million data files, which a listing of it would name.
-        log = find_log(store)
-        table = None if log is None else _table(log)
+        table = table_in(store)
         if table is not None:
             yield table
             return
-        folders, place = store.folders(), store.canonical
+        place = store.canonical
         if depth == 0 or place in above or (linked and place in self._behind_links):
             return
         if linked:
             self._behind_links.add(place)
-        for folder in folders:
+        for folder in store.folders():
             if folder != LOG_FOLDER:
                 yield from self._child(store, folder, depth, (*above, place), linked=linked)
 
@@ -83,7 +111,7 @@ class _Search:
         except LocationNotFoundError:
             logger.info("gone while we looked: %s", store.location)
         except StorageError as error:
-            logger.warning("passed over: %s", error.message)
+            self._on_unlisted(Unlisted(store.location, error.message))
 
 
 def _table(log: Log) -> FoundTable | None:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import Any
-from urllib.parse import unquote
 
 import msgspec
 from sqlalchemy import Connection
@@ -21,13 +20,13 @@ from ..catalog.loading import append_packed, packing_for
 from ..catalog.packing.base import Packed
 from ..catalog.partitions import name_values
 from ..catalog.registry import TableEntry, TableStatus
-from ..catalog.schema import MAX_TABLE_ID, migration_status
+from ..catalog.schema import migration_status
 from ..catalog.snapshot import Snapshot
-from ..catalog.trail import WorkTrail
+from ..catalog.trail import Trail, WorkTrail
 from ..errors import ArgumentError, DeltaLakeDBError, LogError
 from ..log.reader import Log, check_opening, open_log, plan
 from ..log.segment import LogSegment
-from ..log.store import Location, Store, is_uri, location_text, open_store
+from ..log.store import Location, Store, open_store
 from ..steps import step
 from .ahead import Ahead
 from .claimed import claimed
@@ -36,6 +35,7 @@ from .feed import Batch, Ending, Source
 from .processes import is_large
 from .retrying import persistently
 from .sync import log_to_sync, take_in
+from .table_ids import check_table_id, check_text, table_at
 from .told import Listener, Told
 
 logger = logging.getLogger(__name__)
@@ -86,34 +86,6 @@ class ImportReport:
     gaps: tuple[Gap, ...] = ()
 
 
-def default_table_id(location: Location) -> str:
-    """Returns the table id that a location has unless the user gives another: its last part."""
-    last = location_text(location).rstrip("/").rpartition("/")[2] or "root"
-    return unquote(last).partition("@")[0] or "root" if is_uri(location) else last
-
-
-def check_table_id(table_id: str) -> str:
-    """Returns a table id that every database can hold.
-
-    Raises:
-        ArgumentError: it is empty, too long, or has a NUL letter in it.
-    """
-    if not table_id or len(table_id) > MAX_TABLE_ID or "\0" in table_id:
-        raise ArgumentError(
-            f"Not a table id: {table_id[:40]!r}", f"Choose one of 1 to {MAX_TABLE_ID} letters with --table-id."
-        )
-    _check_text(table_id)
-    return table_id
-
-
-def _check_text(text: str) -> None:
-    """Raises ArgumentError where a name from the file system is none that a database can hold."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise ArgumentError(f"Not UTF-8: {text!a}", "Rename it: a database can't hold such a name.") from error
-
-
 def import_table(
     database: Database,
     location: Location,
@@ -130,6 +102,9 @@ def import_table(
 ) -> ImportReport:
     """Imports every version that the log can rebuild.
 
+    Without a `table_id` it is the catalog's table from that location, in whichever spelling, else a new one that is
+    called by the last part.
+
     Each batch of at most `batch_size` files is one transaction that also moves the watermark (by default 1,000 files,
     more where the log is large). A crash at any point leaves a state that `resume` completes to what an undisturbed
     import gives. On a completed table, `resume` takes in what the log has grown by, until `stop` says so, which is
@@ -142,24 +117,53 @@ def import_table(
         LogError, StorageError: the log can't be read; before anything was loaded the catalog notes the failure only.
         TableExistsError: the table is there and `resume` is not given, or its id belongs to another location.
         TableBusyError: another process imports it.
+        ArgumentError: the catalog has several tables from the location, and no `table_id` says which is meant.
         CatalogError: the database refuses.
     """
     if batch_size is not None and batch_size < 1:
         raise ArgumentError(f"The batch size must be at least 1, not {batch_size}")
     begun = time.perf_counter()
     store = open_store(location, storage_options)
-    _check_text(store.location)
-    table_id = check_table_id(table_id or default_table_id(store.location))
-    trail = WorkTrail(database, command, table_id, _told(store.location, batch_size, resume, storage_options))
+    check_text(store.location)
+    if table_id is not None:
+        check_table_id(table_id)
+    told = _told(store.location, batch_size, resume, storage_options)
     if command != "sync":
-        with trail.look_noted(store.location):
-            store.check()  # before the claim: a path that isn't there leaves no trace, unless it is a known table's
+        _check_there(database, store, table_id, command, told)
+    if table_id is None or command == "import":  # a batch and a sync have looked which table is there
+        with database.writing() as connection, connection.begin():
+            table = table_at(connection, store, table_id)
+        table_id = table.table_id
+        store = store if table.location == store.location else open_store(table.location, storage_options)
+    trail = WorkTrail(database, command, table_id, told)
     with (
         ahead or Ahead(None if resume else location, storage_options) as reader,  # who goes on may have little to read
         claimed(database, table_id, store.location, trail, resume=resume, check=check) as before,
     ):
         work = _Import(database, store, table_id, batch_size, listener, stop, trail, reader, reader.log)
         return work.run(before, begun)
+
+
+def _check_there(database: Database, store: Store, table_id: str | None, command: str, told: Mapping[str, Any]) -> None:
+    """Makes sure that a location is there, before the claim: one that no catalog knows leaves no trace."""
+    try:
+        store.check()
+    except DeltaLakeDBError as error:
+        try:
+            _note_absence(database, store, table_id, Trail(database, command, options=told), error)
+        except DeltaLakeDBError as unknown:  # who looks for a table where none is wants to know that first
+            logger.info("whether the catalog knows %s: %s", store.location, unknown.message)
+        raise
+
+
+def _note_absence(
+    database: Database, store: Store, table_id: str | None, trail: Trail, error: DeltaLakeDBError
+) -> None:
+    if database.has_catalog():
+        with database.reading() as connection:
+            known = table_at(connection, store, table_id)
+        trail.table_id = known.table_id
+        trail.failed(error, known.location)
 
 
 def _told(

@@ -7,24 +7,20 @@ log for everything else (migrate/second_reading.py), and the log's own checksums
 from __future__ import annotations
 
 import logging
-import os
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection
 
-from ..catalog import registry, validations
+from ..catalog import validations
 from ..catalog.database import Database
 from ..catalog.gaps import versions_before, whole_from
 from ..catalog.registry import TableEntry
 from ..catalog.snapshot import Snapshot, snapshot
 from ..catalog.trail import Trail
 from ..errors import (
-    ArgumentError,
     LogChangedError,
     LogError,
-    TableNotFoundError,
     command_line,
 )
 from ..log.reader import Log, open_log, plan
@@ -44,11 +40,11 @@ from .differences import Difference, Findings
 from .features_of_log import look_for_unknown_features
 from .files_against_delta_rs import compare_deletion_vectors, compare_files_with_delta_rs
 from .files_against_log import compare_files_with_log, read_rows
-from .importer import check_table_id, default_table_id
 from .judgement import Judgement
 from .reading_beside import second_reading
 from .second_reading import Scope
 from .state_against_log import compare_state_with_log
+from .table_ids import entry_at, table_at
 
 __all__ = ["Difference", "ValidationReport", "validate", "validate_and_keep"]
 
@@ -103,13 +99,13 @@ def validate(
 
     Raises:
         TableNotFoundError, ImportIncompleteError: the catalog has no such table, or not all of it.
-        ArgumentError: the table was imported from another location.
+        ArgumentError: the table was imported from another location, or several were from this one.
         LogChangedError: the log begins after the catalog's newest version.
         LogError, StorageError: the log can't be read.
     """
     store = open_store(location, storage_options)
     with database.reading() as connection:
-        entry = entry_at(connection, store.location, table_id)
+        entry = entry_at(connection, store, table_id)
         log = open_log(store)
         return _Validation(connection, entry, log, listener).run(all_versions=all_versions)
 
@@ -129,7 +125,10 @@ def validate_and_keep(
     any other.
     """
     asked = {"location": location_text(location), "all_versions": all_versions or None}
-    trail = Trail(database, "validate", table_id or default_table_id(location), asked)
+    store = open_store(location, storage_options)
+    with database.reading() as connection:
+        table_id = table_at(connection, store, table_id).table_id
+    trail = Trail(database, "validate", table_id, asked)
     with trail.look_noted():
         report = validate(
             database,
@@ -157,37 +156,6 @@ def finding(report: ValidationReport) -> validations.Finding:
         differences=[asdict(difference) for difference in report.differences],
         log_version=report.log_version,
     )
-
-
-def entry_at(connection: Connection, location: str, table_id: str | None) -> TableEntry:
-    """Returns a readable table, which must have been imported from a location.
-
-    Raises:
-        TableNotFoundError, ImportIncompleteError: the catalog has no such table, or not all of it.
-        ArgumentError: it was imported from another location.
-    """
-    wanted = check_table_id(table_id or default_table_id(location))
-    try:
-        entry = registry.readable(connection, wanted)
-    except TableNotFoundError as error:
-        others = [entry.table_id for entry in registry.entries(connection) if _same_place(entry.location, location)]
-        if table_id is None and others:
-            raise TableNotFoundError(
-                error.message, f"{location} is in the catalog as --table-id {shlex.quote(others[0])}"
-            ) from error
-        raise
-    if not _same_place(entry.location, location):
-        raise ArgumentError(
-            f"{wanted!r} was imported from {entry.location}, not from {location}",
-            "Give that location, or the --table-id under which this one was imported.",
-        )
-    return entry
-
-
-def _same_place(one: str, other: str) -> bool:
-    if one.rstrip("/") == other.rstrip("/"):
-        return True
-    return "://" not in one and "://" not in other and os.path.realpath(one) == os.path.realpath(other)
 
 
 class _Validation:

@@ -17,7 +17,7 @@ from ..columns import Column
 from ..errors import ArgumentError, LogChangedError, UnsupportedTableError, command_line
 from ..log.store import Location, Store, open_store
 from ..migrate.against_delta_rs import open_version, reader_name
-from ..migrate.validate import entry_at
+from ..migrate.table_ids import entry_at
 from ..rows import FileLifetime
 from .delta_table import DeltaTable
 from .opened import Opened, open_at
@@ -80,7 +80,7 @@ def compare_performance(
         raise ArgumentError(f"It takes at least 1 measurement, not {repeat}")
     store = open_store(location, storage_options)
     with database.reading() as connection:
-        entry = entry_at(connection, store.location, table_id)
+        entry = entry_at(connection, store, table_id)
     newest = open_at(database, entry.table_id, entry.version)
     questions = list(_questions(newest, _Files(store)))
     measurements = [_Measurement(question) for question in questions]

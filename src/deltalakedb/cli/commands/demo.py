@@ -54,7 +54,12 @@ _UNDO = _Step("And back: the catalog forgets, the table stays.", f"rollback {_TA
 
 
 @click.command("demo", cls=WithExamples, examples=["deltalakedb demo", "deltalakedb demo --keep /tmp/demo"])
-@click.option("--keep", metavar="DIR", help="Make everything in this new folder, and leave it there.")
+@click.option(
+    "--keep",
+    metavar="DIR",
+    callback=options.filled,
+    help="Make everything in this new folder, and leave it there.",
+)
 @options.common
 def command(run: Run, keep: str | None) -> int:
     """Show everything on a table made for it.

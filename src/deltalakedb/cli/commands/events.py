@@ -17,7 +17,7 @@ from ..run import Run
         "deltalakedb events orders --limit 10",
     ],
 )
-@click.argument("table_id", required=False)
+@click.argument("table_id", required=False, callback=options.filled)
 @click.option(
     "--limit",
     type=click.IntRange(min=1),

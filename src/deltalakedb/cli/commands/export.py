@@ -18,7 +18,7 @@ from ..run import Run
     ],
 )
 @options.table_id_argument
-@click.argument("destination", metavar="DEST")
+@click.argument("destination", metavar="DEST", callback=options.filled)
 @options.version("The version to end with.  [default: the newest]")
 @click.option("--absolute-paths", is_flag=True, help="Let the new log lead to the original table's files.")
 @options.common

@@ -36,7 +36,8 @@ def command(run: Run, path: str, table_id: str | None, batch_size: int | None, d
     # First of all: the process gets ready while this one loads what it needs for the database.
     with Ahead(None if dry_run or resume else path, run.storage_options) as ahead, run.database() as database:
         from ...migrate.assess import Assessment, assess
-        from ...migrate.importer import ImportReport, default_table_id, import_table
+        from ...migrate.importer import ImportReport, import_table
+        from ...migrate.table_ids import default_table_id
 
         report: ImportReport | Assessment
         with display() as shown:

@@ -28,7 +28,7 @@ _SECONDS = 2.0
         "deltalakedb migration-status --table-id orders",
     ],
 )
-@click.option("--table-id", metavar="ID", help="Everything about one table.")
+@click.option("--table-id", metavar="ID", callback=options.filled, help="Everything about one table.")
 @click.option("--watch", is_flag=True, help="Look again every 2 seconds until nothing runs; Ctrl-C ends it.")
 @options.common
 def command(run: Run, table_id: str | None, watch: bool) -> None:

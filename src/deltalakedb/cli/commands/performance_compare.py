@@ -34,7 +34,7 @@ def command(run: Run, path: str, table_id: str | None, repeat: int) -> None:
 
     The same questions, answered from the log and from SQL: opening, listing files, planning, time travel, history.
     """
-    from ...migrate.importer import default_table_id
+    from ...migrate.table_ids import default_table_id
     from ...table.compare import compare_performance
 
     with run.database(to_read=True) as database:

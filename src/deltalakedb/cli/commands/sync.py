@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         "deltalakedb sync --all --watch 30",
     ],
 )
-@click.argument("table_ids", nargs=-1, metavar="[TABLE_ID]...")
+@click.argument("table_ids", nargs=-1, metavar="[TABLE_ID]...", callback=options.filled)
 @click.option("--all", "all_tables", is_flag=True, help="Every table whose import has completed.")
 @click.option(
     "--watch",
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
 def command(run: Run, table_ids: tuple[str, ...], all_tables: bool, watch: float | None) -> int:
     """Take in what tables have grown by.
 
-    Exits with 1 where any table failed; it stays readable at the version that it has. With --watch a failure is said
-    and tried again in the next round; it stops behind the commit at work. --output json gives a document
-    a line for every round.
+    Exits with 1 where any table failed, which stays readable at the version that it has, or where one that was named
+    can't be read. With --watch a failure is said and tried again in the next round; it stops behind the commit at work.
+    --output json gives a document a line for every round.
     """
     if bool(table_ids) == all_tables:
         raise click.UsageError("Name tables, or give --all.", click.get_current_context())
@@ -80,21 +80,39 @@ def _print(run: Run, report: SyncReport) -> None:
 
 
 def _round(run: Run, database: Database, table_ids: Sequence[str], stop: Event | None) -> SyncReport:
-    tables = []
-    for entry in _entries(database, table_ids):
+    tables: list[SyncedTable | UnsyncedTable] = []
+    for one in _entries(database, table_ids):
         if stop is not None and stop.is_set():
             break
-        tables.append(_sync(run, database, entry, stop))
+        tables.append(one if isinstance(one, UnsyncedTable) else _sync(run, database, one, stop))
     return SyncReport(tuple(tables))
 
 
-def _entries(database: Database, table_ids: Sequence[str]) -> list[TableEntry]:
-    from ...catalog import registry
+def _entries(database: Database, table_ids: Sequence[str]) -> Sequence[TableEntry | UnsyncedTable]:
+    """Returns the tables that are asked for, also those that can't be read.
 
+    Raises:
+        TableNotFoundError, ImportIncompleteError: that is all of them.
+    """
+    from ...catalog import registry
+    from ...errors import ImportIncompleteError, TableNotFoundError
+
+    found: list[TableEntry | UnsyncedTable] = []
+    errors: list[TableNotFoundError | ImportIncompleteError] = []
     with database.reading() as connection:
-        if table_ids:
-            return [registry.readable(connection, table_id) for table_id in dict.fromkeys(table_ids)]
-        return registry.entries(connection)
+        if not table_ids:
+            return registry.entries(connection)
+        for table_id in dict.fromkeys(table_ids):
+            try:
+                found.append(registry.readable(connection, table_id))
+            except (TableNotFoundError, ImportIncompleteError) as error:
+                status = registry.status_of(connection, table_id)
+                location = None if status is None else status.location
+                found.append(UnsyncedTable(table_id, location, None, error.message))
+                errors.append(error)
+    if len(errors) == len(found):
+        raise errors[0]
+    return found
 
 
 def _mention_incomplete(run: Run, database: Database) -> None:

@@ -30,7 +30,7 @@ def command(run: Run, path: str, table_id: str | None, all_versions: bool) -> in
     The log is read by an independent reader, so that a mistake of the import can't hide. Exits with 3 where anything
     differs.
     """
-    from ...migrate.importer import default_table_id
+    from ...migrate.table_ids import default_table_id
     from ...migrate.validate import validate_and_keep
 
     with run.database() as database:

@@ -109,6 +109,8 @@ class JsonOutput(Output):
                 "completed": report.completed,
                 "failed": report.failed,
                 "skipped": report.skipped,
+                "excluded": report.excluded,
+                "not_listed": [_pick(place, ("location", "error")) for place in report.not_listed],
             }
         )
 

@@ -67,27 +67,33 @@ def _estimates(report: Any) -> Iterator[tuple[str, str]]:
 
 def batch_imported(console: Console, report: BatchReport) -> None:
     """Prints a line a table, and the sums."""
-    assessed: list[Any] = [one for one in report.tables if _is_assessed(one)]
-    if report.tables:
-        show(console, _assessments(report.tables) if assessed else _outcomes(report))
+    from ...migrate.batch import ExcludedTable
+
+    tables = [one for one in report.tables if not isinstance(one, ExcludedTable)]
+    assessed: list[Any] = [one for one in tables if _is_assessed(one)]
+    if tables:
+        show(console, _assessments(tables) if assessed else _outcomes(tables))
         console.print()
-    for one in report.tables:
+    for one in tables:
         if one.status == "failed":
             line(console, outcome_line(one))
+    for place in report.not_listed:
+        line(console, title("bad", place.location, f"not looked at: {place.error}"))
     for found in assessed:
         for warning in found.warnings:
             line(console, title("bad", f"{found.table_id}:", warning))
     if assessed:
         _lake(console, assessed)
     word = "assessed, nothing was changed" if assessed else "done"
-    counts = [(report.completed, word), (report.skipped, "skipped"), (report.failed, "failed")]
-    said = ", ".join(f"{count:,} {word}" for count, word in counts if count)
-    line(console, Text(f"{plural(len(report.tables), 'table')}{': ' if said else ''}{said}", "bold"))
+    counts = [(report.completed, word), (report.skipped - report.excluded, "skipped"), (report.excluded, "excluded")]
+    said = ", ".join(f"{count:,} {word}" for count, word in (*counts, (report.failed, "failed")) if count)
+    places = f"; {plural(len(report.not_listed), 'folder')} not looked at" if report.not_listed else ""
+    line(console, Text(f"{plural(len(report.tables), 'table')}{': ' if said else ''}{said}{places}", "bold"))
 
 
-def _outcomes(report: BatchReport) -> Table:
+def _outcomes(tables: Sequence[Any]) -> Table:
     grid = table("", "table", "versions", "files", "time", right=("versions", "files", "time"), fold=("table",))
-    for one in report.tables:
+    for one in tables:
         grid.add_row(*_outcome_cells(one))
     return grid
 
@@ -162,6 +168,8 @@ def synced(console: Console, report: SyncReport) -> None:
 
 def _synced_line(one: SyncedTable | UnsyncedTable) -> Text:
     if not isinstance(one, SyncedTable):
+        if one.from_version is None:
+            return title("bad", f"{one.table_id}:", one.error)
         return title("bad", one.table_id, f"stays at version {one.from_version:,}: {one.error}")
     report, new = one.report, one.report.version - one.from_version
     if not new:

@@ -56,8 +56,14 @@ def parse(text: str) -> Uri:
     """Returns what a URI of one of SCHEMES means.
 
     Raises:
-        ArgumentError: no bucket, or a path with empty parts, `.` or `..`.
+        ArgumentError: no bucket, a path with empty parts, `.` or `..`, or what is not UTF-8.
     """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ArgumentError(
+            f"Not UTF-8: {text!a}", "Names in object stores are; write them percent-encoded."
+        ) from error
     scheme, _, rest = text.partition("://")
     cloud, spelling = _SCHEMES[scheme.lower()]
     authority, _, path = rest.partition("/")
