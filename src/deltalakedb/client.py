@@ -17,6 +17,7 @@ from .log.store import Location
 from .migrate.export import ExportReport, export_table
 from .migrate.importer import ImportReport, import_table
 from .migrate.rollback import RollbackCheck, RollbackReport, rollback, verify_rollback
+from .migrate.sync import tables_to_sync
 from .migrate.told import Listener
 from .migrate.validate import ValidationReport, validate_and_keep
 from .table.absolute import AbsolutePaths
@@ -110,8 +111,7 @@ class Catalog:
             TableNotFoundError, ImportIncompleteError: there is no such table, or its import has not completed.
             LogChangedError: the log is not the one that was imported.
         """
-        with self._database.reading() as connection:
-            entry = registry.readable(connection, table_id)
+        (entry,) = tables_to_sync(self._database, [table_id])
         return import_table(
             self._database,
             entry.location,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import ColumnElement, Connection, delete, select, update
 
 from ..errors import ArgumentError, DeltaLakeDBError, TableNotFoundError
 from ..steps import step
@@ -47,6 +47,12 @@ class Trail:
         versions = self._version(connection) if forgotten is None else {"version_before": forgotten.version}
         self._add(connection, registry.COMPLETED, changes=changes, **versions)
 
+    def write(self, **changes: Any) -> None:
+        """Writes that the run has ended well, in a transaction of its own, where there is a catalog."""
+        if self._database.has_catalog():
+            with self._database.transaction() as connection:
+                self.note(connection, **changes)
+
     def noted(self, **changes: Any) -> None:
         """Writes that the run has ended well, if this role may write: what was done stands without it."""
         self._try(registry.COMPLETED, changes=changes)
@@ -68,8 +74,12 @@ class Trail:
                 with self._database.transaction() as connection:
                     self._add(connection, status, **values, **self._version(connection))
         except DeltaLakeDBError as error:
-            unwritten = step("unrecorded", table_id=self.table_id, status=status)
-            logger.info("%s is not in the audit trail: %s", self.command, error.message, extra=unwritten)
+            self.say_unwritten(status, error)
+
+    def say_unwritten(self, status: str, error: DeltaLakeDBError) -> None:
+        """Logs that a run is not in the audit trail, and why."""
+        unwritten = step("unrecorded", table_id=self.table_id, status=status)
+        logger.info("%s is not in the audit trail: %s", self.command, error.message, extra=unwritten)
 
     def _version(self, connection: Connection) -> dict[str, int]:
         entry = None if self.table_id is None else registry.entry_of(connection, self.table_id)
@@ -107,7 +117,7 @@ class WorkTrail(Trail):
 
         Later calls do nothing.
         """
-        if self._event_id is not None:
+        if self._is_there(connection):
             return
         theirs = (_columns.table_id == self._table_id) & (_columns.status == registry.RUNNING)
         # Who has claimed a table has made sure that nobody else is at work: these were killed.
@@ -115,6 +125,16 @@ class WorkTrail(Trail):
         self._version_before = self._version_of(connection)
         self._before = self._counted(connection)
         self._event_id = self._add(connection, registry.RUNNING, version_before=self._version_before)
+
+    def _is_there(self, connection: Connection) -> bool:
+        """Tells whether what the run began with is written: a transaction that was tried again may have taken it."""
+        query = select(_columns.event_id).where(self._is_mine())
+        return self._event_id is not None and connection.execute(query).one_or_none() is not None
+
+    def _is_mine(self) -> ColumnElement[bool]:
+        """What our event has; in SQLite, the number of one that was taken back is given to the next one."""
+        mine = (_columns.event_id == (self._event_id or 0)) & (_columns.owner == registry.this_process())
+        return mine & (_columns.table_id == self._table_id) & (_columns.status == registry.RUNNING)
 
     def count_anew(self) -> None:
         """Notes that everything that earlier runs had loaded was deleted."""
@@ -148,7 +168,7 @@ class WorkTrail(Trail):
         changes: dict[str, Any] | None,
     ) -> None:
         values: dict[str, Any] = {"status": status, "version": version, "error_message": message}
-        mine = update(migration_events).where(_columns.event_id == (self._event_id or 0))
+        mine = update(migration_events).where(self._is_mine())
         text = None if changes is None else events.as_json(changes)
         before = self._version_before
         if connection.execute(mine.values(ended_at=registry.now(), changes=text, **values)).rowcount:

@@ -21,6 +21,7 @@ from ..log.store import is_uri, open_store
 from .assess import Assessment, assess
 from .discover import FoundTable, discover
 from .importer import ImportReport, default_table_id, import_table
+from .retrying import check_given_up, persistently
 from .told import Listener, Progress
 from .workers import Lost, run_jobs
 
@@ -125,7 +126,7 @@ def batch_import(
     found = _listed(path, from_file, for_store) if from_file is not None else _discovered(path, for_store)
     root = "" if path is None else open_store(path, for_store).location
     wanted = [table for table in found if not _excluded(table, root, exclude)]
-    known = _Known.of(database)
+    known = persistently(lambda: _Known.of(database), database=database, name="batch-import")
     run = _Run(len(wanted), listener)
     jobs = [
         TableJob(
@@ -140,12 +141,26 @@ def batch_import(
         # A second look at what others had: who was killed meanwhile has left it.
         run_jobs(run.take_busy(), _work, parallel=parallel, on_progress=run.progressed, on_result=run.ended)
     finally:
-        _kept(database_url, database.options).close()  # of the jobs that this process did itself
+        own = _kept(database_url, database.options)  # of the jobs that this process did itself
+        own.close()
+        _kept.cache_clear()
     report = run.report()
     if not dry_run:
-        trail.noted(completed=report.completed, failed=report.failed, skipped=report.skipped)
+        _note(own, trail, report)
         database.close()
     return report
+
+
+def _note(database: Database, trail: Trail, report: BatchReport) -> None:
+    """Writes what a batch did to the audit trail: what was done stands without it.
+
+    `database` is that of the jobs: where they have waited for it in vain, this does not wait once more.
+    """
+    counts = {"completed": report.completed, "failed": report.failed, "skipped": report.skipped}
+    try:
+        persistently(lambda: trail.write(**counts), database=database, name="batch-import")
+    except DeltaLakeDBError as error:
+        trail.say_unwritten(registry.COMPLETED, error)
 
 
 # ---- which tables
@@ -244,9 +259,11 @@ def _kept(url: str, options: DatabaseOptions) -> Database:
 
 def _work(job: TableJob, listener: Listener) -> Outcome:
     database = _kept(job.database_url, job.database_options)
+    database.has_answered = True  # when the batch began
     try:
         if job.dry_run:
             return assess(database, job.location, job.table_id, listener=listener, storage_options=job.storage_options)
+        check_given_up(database)
         return import_table(
             database,
             job.location,

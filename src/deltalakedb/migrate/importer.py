@@ -24,7 +24,7 @@ from ..catalog.registry import TableEntry, TableStatus
 from ..catalog.schema import MAX_TABLE_ID, migration_status
 from ..catalog.snapshot import Snapshot
 from ..catalog.trail import WorkTrail
-from ..errors import ArgumentError, DeltaLakeDBError, LogError
+from ..errors import ArgumentError, LogError
 from ..log.reader import Log, check_opening, open_log, plan
 from ..log.segment import LogSegment
 from ..log.store import Location, Store, is_uri, location_text, open_store
@@ -155,7 +155,7 @@ def import_table(
     trail = WorkTrail(database, command, table_id, _told(store.location, batch_size, resume, storage_options))
     with (
         ahead or Ahead(None if resume else location, storage_options) as reader,  # who goes on may have little to read
-        claimed(database, table_id, store.location, trail, resume=resume, check=check) as before,
+        claimed(database, table_id, store.location, trail, resume=resume, check=check, stop=stop) as before,
     ):
         work = _Import(database, store, table_id, batch_size, listener, stop, trail, reader, reader.log)
         return work.run(before, begun)
@@ -190,7 +190,11 @@ class _Import:
     def run(self, before: TableStatus | None, begun: float) -> ImportReport:
         """Imports, goes on, or takes in what is new, as the catalog's state asks for; again after what may pass."""
         entry, status = persistently(
-            self._attempt, progress=lambda: self.reached, name=self.table_id, scrub=self.database.scrub
+            self._attempt,
+            database=self.database,
+            name=self.table_id,
+            progress=lambda: self.reached,
+            stop=self.stop,
         )
         resumed = before is not None and (before.rows_loaded > 0 or before.version is not None)
         return ImportReport(
@@ -211,12 +215,8 @@ class _Import:
 
     def _attempt(self) -> tuple[TableEntry, TableStatus | None]:
         """Goes on where the catalog's state says that the last attempt was stopped."""
-        try:
-            with self.database.writing() as self.connection:
-                return self._go_on()
-        except DeltaLakeDBError:
-            self.database.forget_connections()
-            raise
+        with self.database.writing() as self.connection:
+            return self._go_on()
 
     def _go_on(self) -> tuple[TableEntry, TableStatus | None]:
         with self.connection.begin():

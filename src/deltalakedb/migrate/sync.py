@@ -29,9 +29,28 @@ from ..steps import step
 from .changes import Change
 from .contradictions import dangling_warnings
 from .rebase import rebase
+from .retrying import persistently
 from .same_table import check_same_table, older
 
 logger = logging.getLogger(__name__)
+
+
+def tables_to_sync(
+    database: Database, table_ids: Sequence[str] = (), stop: Callable[[], bool] | None = None
+) -> list[TableEntry]:
+    """Returns tables that can be read, each once; all where none is named. A database that is away is waited for.
+
+    Raises:
+        TableNotFoundError, ImportIncompleteError: there is no such table, or its import has not completed.
+    """
+
+    def look() -> list[TableEntry]:
+        with database.reading() as connection:
+            if table_ids:
+                return [registry.readable(connection, table_id) for table_id in dict.fromkeys(table_ids)]
+            return registry.entries(connection)
+
+    return persistently(look, database=database, name="sync", stop=stop)
 
 
 def log_to_sync(store: Store, entry: TableEntry) -> Log:

@@ -11,6 +11,7 @@ import os
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -48,6 +49,7 @@ from .files_against_log import compare_files_with_log, read_rows
 from .importer import check_table_id, default_table_id
 from .judgement import Judgement
 from .reading_beside import second_reading
+from .retrying import persistently
 from .second_reading import Scope
 from .state_against_log import compare_state_with_log
 
@@ -142,16 +144,18 @@ def validate_and_keep(
 
 
 def _keep(database: Database, report: ValidationReport, trail: Trail) -> bool:
+    keep = partial(
+        validations.keep,
+        database,
+        report.table_id,
+        version=report.version,
+        versions_checked=report.versions_checked,
+        reader=report.reader,
+        differences=[asdict(difference) for difference in report.differences],
+        trail=trail,
+    )
     try:
-        validations.keep(
-            database,
-            report.table_id,
-            version=report.version,
-            versions_checked=report.versions_checked,
-            reader=report.reader,
-            differences=[asdict(difference) for difference in report.differences],
-            trail=trail,
-        )
+        persistently(keep, database=database, name=report.table_id)
     except DeltaLakeDBError as error:
         logger.info("what the validation found was not kept: %s", error.message)
         return False

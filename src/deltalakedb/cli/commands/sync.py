@@ -80,30 +80,28 @@ def _print(run: Run, report: SyncReport) -> None:
 
 
 def _round(run: Run, database: Database, table_ids: Sequence[str], stop: Event | None) -> SyncReport:
+    from ...migrate.sync import tables_to_sync
+
     tables = []
-    for entry in _entries(database, table_ids):
+    for entry in tables_to_sync(database, table_ids, None if stop is None else stop.is_set):
         if stop is not None and stop.is_set():
             break
         tables.append(_sync(run, database, entry, stop))
     return SyncReport(tuple(tables))
 
 
-def _entries(database: Database, table_ids: Sequence[str]) -> list[TableEntry]:
-    from ...catalog import registry
-
-    with database.reading() as connection:
-        if table_ids:
-            return [registry.readable(connection, table_id) for table_id in dict.fromkeys(table_ids)]
-        return registry.entries(connection)
-
-
 def _mention_incomplete(run: Run, database: Database) -> None:
     from ...catalog import registry
+    from ...migrate.retrying import persistently
 
-    with database.reading() as connection:
-        known = {status.table_id for status in registry.statuses(connection)}
-        for table_id in sorted(known - {entry.table_id for entry in registry.entries(connection)}):
-            run.note(f"Warning: passed over {table_id!r}: its import has not completed")
+    def look() -> tuple[set[str], set[str]]:
+        with database.reading() as connection:
+            known = {status.table_id for status in registry.statuses(connection)}
+            return known, known - {entry.table_id for entry in registry.entries(connection)}
+
+    known, incomplete = persistently(look, database=database, name="sync")
+    for table_id in sorted(incomplete):
+        run.note(f"Warning: passed over {table_id!r}: its import has not completed")
     if not known:
         run.note("The catalog is empty.")
 
@@ -111,8 +109,10 @@ def _mention_incomplete(run: Run, database: Database) -> None:
 def _sync(run: Run, database: Database, entry: TableEntry, stop: Event | None) -> SyncedTable | UnsyncedTable:
     from ...errors import DeltaLakeDBError
     from ...migrate.importer import import_table
+    from ...migrate.retrying import check_given_up
 
     try:
+        check_given_up(database)
         report = import_table(
             database,
             entry.location,
