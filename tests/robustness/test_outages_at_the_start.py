@@ -232,15 +232,14 @@ def test_what_does_not_pass_fails_at_once(
     away_server: Away, log: LogBuilder, change: Callable[[str], str], caplog: pytest.LogCaptureFixture
 ):
     url = change(away_server.url)
-    with opened(url) as database:
-        try:
-            import_table(database, str(log.root))
-        except DatabaseConnectionError as error:
-            if "Temporary failure" not in error.message:  # of the network that this test runs in
-                assert not error.transient, error.message
-                assert not retries(caplog)
-        else:
-            assert "wrong" in url, "the server of PostgreSQL trusts everybody"
+    if "postgres" in url and ":wrong@" in url:
+        pytest.skip("the server of PostgreSQL trusts everybody")
+    with opened(url) as database, pytest.raises(DatabaseConnectionError) as raised:
+        import_table(database, str(log.root))
+    if "Temporary failure" in raised.value.message:
+        pytest.skip("the network here does not tell whether a host is known")
+    assert not raised.value.transient, raised.value.message
+    assert not retries(caplog)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -354,9 +353,9 @@ def test_rows_that_others_hold_are_no_outage_of_the_database(
             with pytest.raises(DatabaseBusyError):
                 retrying.persistently(busy, database=database, name="t")
         assert len(retries(caplog)) == 2
+        with database.writing():
+            pass
         with pytest.raises(TableNotFoundError):
-            with database.writing():
-                pass
             tables_to_sync(database, ["t"])
 
 
