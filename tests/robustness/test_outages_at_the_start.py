@@ -18,7 +18,7 @@ from deltalakedb.catalog.dialects import sqlite
 from deltalakedb.errors import DatabaseBusyError, DatabaseConnectionError, TableNotFoundError
 from deltalakedb.migrate import retrying
 from deltalakedb.migrate.batch import BatchProgress, batch_import
-from deltalakedb.migrate.importer import import_table
+from deltalakedb.migrate.importer import _Import, import_table
 from deltalakedb.migrate.sync import tables_to_sync
 from deltalakedb.migrate.validate import validate_and_keep
 from tests.robustness.tables import assert_like_undisturbed, make_table, opened
@@ -387,3 +387,30 @@ def test_a_run_is_written_once_however_often_its_claim_was_tried(
             (event,) = events.events_of(connection, "orders", 10)
     assert event.status == "completed"
     assert event.changes is not None
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("grown", [False, True])
+def test_a_table_is_complete_although_the_answer_to_the_last_commit_got_lost(
+    away: Away, log: LogBuilder, grown: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    real, calls = _Import._sync, list[int]()
+
+    def lose_the_answer(self: _Import, *arguments: object, **names: object) -> object:
+        done = real(self, *arguments, **names)
+        calls.append(1)
+        if len(calls) == 1:
+            raise DatabaseConnectionError("the answer got lost", transient=True)
+        return done
+
+    with opened(away.url) as database:
+        if grown:
+            import_table(database, str(log.root))
+            log.commit(add("later"))
+        monkeypatch.setattr(_Import, "_sync", lose_the_answer)
+        report = import_table(database, str(log.root), resume=grown)
+        assert (report.status, report.version) == ("completed", log.version)
+        assert len(retries(caplog)) == 1
+        with database.reading() as connection:
+            found = [event.status for event in events.events_of(connection, "orders", 10)]
+    assert found == ["completed"] * (2 if grown else 1)

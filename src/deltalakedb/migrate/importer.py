@@ -186,6 +186,8 @@ class _Import:
     connection: Connection = field(init=False)
     reached: int = 0
     """The watermark that the last attempt began at."""
+    completing: int | None = None
+    """The version that the last attempt was about to complete the table at."""
 
     def run(self, before: TableStatus | None, begun: float) -> ImportReport:
         """Imports, goes on, or takes in what is new, as the catalog's state asks for; again after what may pass."""
@@ -222,14 +224,21 @@ class _Import:
         with self.connection.begin():
             self.database.dialect.relax(self.connection)
             self.database.dialect.wait_briefly(self.connection)  # after an outage the last attempt may hold locks yet
-            registry.hold(self.connection, self.table_id, heartbeat_at=registry.now())
             status = registry.status_of(self.connection, self.table_id)
             entry = registry.entry_of(self.connection, self.table_id)
+            if entry is not None and self._has_completed(status):
+                return entry, status
+            registry.hold(self.connection, self.table_id, heartbeat_at=registry.now())
         self.reached = 0 if status is None else status.rows_loaded + status.commits_processed
         if entry is not None:
             return self._sync(log_to_sync(self.store, entry), entry)
         log, self.log = self.log or open_log(self.store), None
         return self._sync(log, self._import(log, status), is_checked=True)
+
+    def _has_completed(self, status: TableStatus | None) -> bool:
+        """Tells whether the last attempt has done all, and only did not hear so."""
+        now = None if status is None else (status.status, status.owner, status.version)
+        return self.completing is not None and now == (registry.COMPLETED, None, self.completing)
 
     def _import(self, log: Log, before: TableStatus | None) -> TableEntry:
         segment, skip = self._plan(log, before)
@@ -402,6 +411,7 @@ class _Import:
 
     def _sync(self, log: Log, entry: TableEntry, *, is_checked: bool = False) -> tuple[TableEntry, TableStatus | None]:
         synced = take_in(self.database, self.connection, log, entry, self.trail, stop=self.stop, is_checked=is_checked)
+        self.completing = synced.version
         with self.connection.begin():
             self._record_completed(synced.version, owner=None)
             self.trail.end(self.connection, registry.COMPLETED)
