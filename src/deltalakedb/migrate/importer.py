@@ -24,7 +24,7 @@ from ..catalog.registry import TableEntry, TableStatus
 from ..catalog.schema import MAX_TABLE_ID, migration_status
 from ..catalog.snapshot import Snapshot
 from ..catalog.trail import WorkTrail
-from ..errors import ArgumentError, LogError
+from ..errors import ArgumentError, LogError, TableBusyError
 from ..log.reader import Log, check_opening, open_log, plan
 from ..log.segment import LogSegment
 from ..log.store import Location, Store, is_uri, location_text, open_store
@@ -224,21 +224,29 @@ class _Import:
         with self.connection.begin():
             self.database.dialect.relax(self.connection)
             self.database.dialect.wait_briefly(self.connection)  # after an outage the last attempt may hold locks yet
+            try:
+                registry.hold(self.connection, self.table_id, heartbeat_at=registry.now())
+            except TableBusyError:
+                done = self._completed()
+                if done is None:
+                    raise
+                return done
             status = registry.status_of(self.connection, self.table_id)
             entry = registry.entry_of(self.connection, self.table_id)
-            if entry is not None and self._has_completed(status):
-                return entry, status
-            registry.hold(self.connection, self.table_id, heartbeat_at=registry.now())
         self.reached = 0 if status is None else status.rows_loaded + status.commits_processed
         if entry is not None:
             return self._sync(log_to_sync(self.store, entry), entry)
         log, self.log = self.log or open_log(self.store), None
         return self._sync(log, self._import(log, status), is_checked=True)
 
-    def _has_completed(self, status: TableStatus | None) -> bool:
-        """Tells whether the last attempt has done all, and only did not hear so."""
-        now = None if status is None else (status.status, status.owner, status.version)
-        return self.completing is not None and now == (registry.COMPLETED, None, self.completing)
+    def _completed(self) -> tuple[TableEntry, TableStatus] | None:
+        """Returns the table where the last attempt has completed it, and only did not hear so."""
+        status = registry.status_of(self.connection, self.table_id)
+        entry = registry.entry_of(self.connection, self.table_id)
+        if self.completing is None or status is None or entry is None:
+            return None
+        now = (status.status, status.owner, status.version)
+        return (entry, status) if now == (registry.COMPLETED, None, self.completing) else None
 
     def _import(self, log: Log, before: TableStatus | None) -> TableEntry:
         segment, skip = self._plan(log, before)
