@@ -82,17 +82,21 @@ class Catalog:
         *,
         batch_size: int | None = None,
         resume: bool = False,
+        replace: bool = False,
         listener: Listener | None = None,
         storage_options: Mapping[str, str] | None = None,
     ) -> ImportReport:
         """Imports every version that a table's log can rebuild; see `migrate.importer.import_table`.
 
         `location` is a path, as text or as a path object, or a URI.
+        `resume` goes on with an import, or takes in what the log has grown by. `replace` deletes what the catalog has
+        of the table, when the new log has been opened, and imports it anew.
         `storage_options` go on top of those of the catalog, for this call.
 
         Raises:
             LogError, StorageError: the log can't be read.
             TableExistsError, TableBusyError: the table is there already, or being imported.
+            ArgumentError: both `resume` and `replace` are given.
         """
         return import_table(
             self._database,
@@ -100,6 +104,7 @@ class Catalog:
             table_id,
             batch_size=batch_size,
             resume=resume,
+            replace=replace,
             listener=listener,
             storage_options=self._storage_options | dict(storage_options or {}),
         )

@@ -298,7 +298,7 @@ def _check_claim(connection: Connection, before: TableStatus, location: str, *, 
     if loaded and not resume:
         done = before.status == COMPLETED
         what = f"is in the catalog already, at version {before.version}" if done else f"is there, {before.status}"
-        raise TableExistsError(f"{quoted} {what}", "Use --resume to go on, or `deltalakedb rollback` to begin anew.")
+        raise TableExistsError(f"{quoted} {what}", "Use --resume to go on, or --replace to begin anew.")
 
 
 def record(connection: Connection, table_id: str, **values: Any) -> None:

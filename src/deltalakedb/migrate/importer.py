@@ -121,6 +121,7 @@ def import_table(
     *,
     batch_size: int | None = None,
     resume: bool = False,
+    replace: bool = False,
     listener: Listener | None = None,
     storage_options: Mapping[str, str] | None = None,
     stop: Callable[[], bool] | None = None,
@@ -133,40 +134,47 @@ def import_table(
     Each batch of at most `batch_size` files is one transaction that also moves the watermark (by default 1,000 files,
     more where the log is large). A crash at any point leaves a state that `resume` completes to what an undisturbed
     import gives. On a completed table, `resume` takes in what the log has grown by, until `stop` says so, which is
-    asked before each new commit. What may pass by itself (the database restarts, the store is away, a commit is cleaned
-    up while the log is read) is tried again, with a warning to the log, from the watermark on. `command` is who asks,
-    for the audit trail; `check` is given the table's state as it is claimed, and raises what is to be raised instead;
+    asked before each new commit. `replace` deletes what the catalog has of the table in the transaction that begins the
+    new import, so not before the log was opened and planned; from there on it is an import as any other, which `resume`
+    goes on with. What may pass by itself (the database restarts, the store is away, a commit is cleaned up while the
+    log is read) is tried again, with a warning to the log, from the watermark on. `command` is who asks, for the audit
+    trail; `check` is given the table's state as it is claimed, and raises what is to be raised instead;
     `ahead` is what the caller has had started for this location.
 
     Raises:
         LogError, StorageError: the log can't be read; before anything was loaded the catalog notes the failure only.
-        TableExistsError: the table is there and `resume` is not given, or its id belongs to another location.
+        TableExistsError: the table is there and neither `resume` nor `replace` is given, or its id belongs to another
+            location.
         TableBusyError: another process imports it.
+        ArgumentError: both are given.
         CatalogError: the database refuses.
     """
     if batch_size is not None and batch_size < 1:
         raise ArgumentError(f"The batch size must be at least 1, not {batch_size}")
+    if resume and replace:
+        raise ArgumentError("An import resumes a table or replaces it", "Give one of --resume and --replace.")
     begun = time.perf_counter()
     store = open_store(location, storage_options)
     if command != "sync":
         store.check()  # a path that isn't there leaves no trace in the catalog; that of a known table is a failure
     _check_text(store.location)
     table_id = check_table_id(table_id or default_table_id(store.location))
-    trail = WorkTrail(database, command, table_id, _told(store.location, batch_size, resume, storage_options))
+    trail = WorkTrail(database, command, table_id, _told(store.location, batch_size, resume, replace, storage_options))
     with (
         ahead or Ahead(None if resume else location, storage_options) as reader,  # who goes on may have little to read
-        claimed(database, table_id, store.location, trail, resume=resume, check=check, stop=stop) as before,
+        claimed(database, table_id, store.location, trail, resume=resume or replace, check=check, stop=stop) as before,
     ):
-        work = _Import(database, store, table_id, batch_size, listener, stop, trail, reader, reader.log)
+        work = _Import(database, store, table_id, batch_size, listener, stop, trail, reader, reader.log, replace)
         return work.run(before, begun)
 
 
 def _told(
-    location: str, batch_size: int | None, resume: bool, storage_options: Mapping[str, str] | None
+    location: str, batch_size: int | None, resume: bool, replace: bool, storage_options: Mapping[str, str] | None
 ) -> dict[str, Any]:
     """What of the options is written in the audit trail: of those that may be secrets the names."""
     names = sorted(storage_options or {})
-    return {"location": location, "batch_size": batch_size, "resume": resume or None, "storage_options": names}
+    flags = {"resume": resume or None, "replace": replace or None}
+    return {"location": location, "batch_size": batch_size, **flags, "storage_options": names}
 
 
 @dataclass(slots=True)
@@ -183,6 +191,8 @@ class _Import:
     ahead: Ahead
     log: Log | None
     """The log as it was listed, for the first attempt."""
+    replace: bool
+    """Whether what the catalog has of the table is still to be deleted."""
     connection: Connection = field(init=False)
     reached: int = 0
     """The watermark that the last attempt began at."""
@@ -191,6 +201,7 @@ class _Import:
 
     def run(self, before: TableStatus | None, begun: float) -> ImportReport:
         """Imports, goes on, or takes in what is new, as the catalog's state asks for; again after what may pass."""
+        resumed = before is not None and (before.rows_loaded > 0 or before.version is not None) and not self.replace
         entry, status = persistently(
             self._attempt,
             database=self.database,
@@ -198,7 +209,6 @@ class _Import:
             progress=lambda: self.reached,
             stop=self.stop,
         )
-        resumed = before is not None and (before.rows_loaded > 0 or before.version is not None)
         return ImportReport(
             table_id=self.table_id,
             location=entry.location,
@@ -234,7 +244,7 @@ class _Import:
             status = registry.status_of(self.connection, self.table_id)
             entry = registry.entry_of(self.connection, self.table_id)
         self.reached = 0 if status is None else status.rows_loaded + status.commits_processed
-        if entry is not None:
+        if entry is not None and not self.replace:
             return self._sync(log_to_sync(self.store, entry), entry)
         log, self.log = self.log or open_log(self.store), None
         return self._sync(log, self._import(log, status), is_checked=True)
@@ -330,7 +340,7 @@ class _Import:
     def _plan(self, log: Log, before: TableStatus | None) -> tuple[LogSegment, int]:
         """Returns what to read, and how many of its rows are loaded already."""
         loaded = before.rows_loaded if before is not None else 0
-        if before is not None and loaded:
+        if before is not None and loaded and not self.replace:
             segment = self._same_as_before(log, before)
             if segment is not None:
                 self._say_planned(segment)
@@ -341,7 +351,9 @@ class _Import:
         self._say_planned(segment)
         with self.connection.begin():
             self.database.dialect.relax(self.connection)  # the batches behind it are, too
-            if before is None or before.rows_loaded or before.commits_processed:
+            if self.replace:
+                self._delete()
+            elif before is None or before.rows_loaded or before.commits_processed:
                 registry.delete_rows(self.connection, self.table_id)
             self.trail.count_anew()
             registry.hold(
@@ -357,7 +369,15 @@ class _Import:
                 version=None,
                 **dict.fromkeys(_COUNTED, 0),
             )
+        self.replace = False
         return segment, 0
+
+    def _delete(self) -> None:
+        """Deletes what the catalog has of a table that is to be replaced, and says so in the audit trail."""
+        self.trail.begin(self.connection)
+        deleted = registry.delete_rows(self.connection, self.table_id)
+        if any(deleted.values()):
+            self.trail.remark(rows_replaced=sum(deleted.values()))
 
     def _say_planned(self, segment: LogSegment) -> None:
         told = {"commits": len(segment.commits), "log_bytes": segment.size, "first_version": segment.first_version}
