@@ -62,6 +62,8 @@ def test_a_table_that_was_made_anew_is_replaced(cli: Cli, log: LogBuilder):
     LogBuilder(log.root).commit(protocol(), metadata(id="another"), add("x"))
     synced = cli("import", log.root, "--resume")
     location, name = str(log.root), log.root.name
+    assert hint_of(cli("sync", "--", name)) == hint_of(synced)
+    assert cli("sync", "--output", "json", "--", name).document["tables"][0]["hint"] == hint_of(synced)
     assert words(hint_of(synced)) == ["deltalakedb", "import", location, "--table-id", name, "--replace"]
     assert cli(*words(hint_of(synced))[1:], "--yes").code == 0
     assert cli("files", "--", name).out.split() == ["x"]

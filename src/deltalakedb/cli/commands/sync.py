@@ -12,6 +12,7 @@ import click
 from .. import options
 from ..failures import explain
 from ..help import WithExamples
+from ..output.human import printable
 from ..run import Run
 from ..signals import stop_requests
 from ..synced import SyncedTable, SyncReport, UnsyncedTable
@@ -54,7 +55,7 @@ def command(run: Run, table_ids: tuple[str, ...], all_tables: bool, watch: float
         if watch is not None:
             return _watch(run, database, table_ids, watch)
         report = _round(run, database, table_ids, None)
-        run.output.synced(report)
+        _print(run, report)
     return 1 if report.failed else 0
 
 
@@ -77,6 +78,8 @@ def _watch(run: Run, database: Database, table_ids: Sequence[str], seconds: floa
 def _print(run: Run, report: SyncReport) -> None:
     run.output.synced(report)
     sys.stdout.flush()  # whoever reads the pipe waits for it
+    for hint in report.hints:
+        run.note(f"hint: {printable(hint)}")
 
 
 def _round(run: Run, database: Database, table_ids: Sequence[str], stop: Event | None) -> SyncReport:
@@ -123,6 +126,6 @@ def _sync(run: Run, database: Database, entry: TableEntry, stop: Event | None) -
             command="sync",
         )
     except DeltaLakeDBError as error:
-        message = explain(error, run.secrets.scrub).message
-        return UnsyncedTable(entry.table_id, entry.location, entry.version, message)
+        failure = explain(error, run.secrets.scrub)
+        return UnsyncedTable(entry.table_id, entry.location, entry.version, failure.message, failure.hint)
     return SyncedTable(report, entry.version)
