@@ -17,6 +17,7 @@ from .log.store import Location
 from .migrate.export import ExportReport, export_table
 from .migrate.importer import ImportReport, import_table
 from .migrate.rollback import RollbackCheck, RollbackReport, rollback, verify_rollback
+from .migrate.sync import tables_to_sync
 from .migrate.told import Listener
 from .migrate.validate import ValidationReport, validate_and_keep
 from .table.absolute import AbsolutePaths
@@ -81,17 +82,21 @@ class Catalog:
         *,
         batch_size: int | None = None,
         resume: bool = False,
+        replace: bool = False,
         listener: Listener | None = None,
         storage_options: Mapping[str, str] | None = None,
     ) -> ImportReport:
         """Imports every version that a table's log can rebuild; see `migrate.importer.import_table`.
 
         `location` is a path, as text or as a path object, or a URI.
+        `resume` goes on with an import, or takes in what the log has grown by. `replace` deletes what the catalog has
+        of the table, when the new log has been opened, and imports it anew.
         `storage_options` go on top of those of the catalog, for this call.
 
         Raises:
             LogError, StorageError: the log can't be read.
             TableExistsError, TableBusyError: the table is there already, or being imported.
+            ArgumentError: both `resume` and `replace` are given.
         """
         return import_table(
             self._database,
@@ -99,6 +104,7 @@ class Catalog:
             table_id,
             batch_size=batch_size,
             resume=resume,
+            replace=replace,
             listener=listener,
             storage_options=self._storage_options | dict(storage_options or {}),
         )
@@ -110,8 +116,8 @@ class Catalog:
             TableNotFoundError, ImportIncompleteError: there is no such table, or its import has not completed.
             LogChangedError: the log is not the one that was imported.
         """
-        with self._database.reading() as connection:
-            entry = registry.readable(connection, table_id)
+        (entry,) = tables_to_sync(self._database, [table_id])
+        assert isinstance(entry, TableEntry)  # what can't be read is an error where nothing else was asked for
         return import_table(
             self._database,
             entry.location,

@@ -138,17 +138,42 @@ class RollbackUnsafeError(DeltaLakeDBError):
 
 
 class CatalogError(DeltaLakeDBError):
-    """The SQL database refuses."""
+    """The SQL database refuses.
+
+    `is_outage` tells whether it would have, whatever it had been asked: it is away, or somebody else has all of it.
+    """
+
+    is_outage = False
 
 
 class DatabaseConnectionError(CatalogError):
-    """The database can't be reached, doesn't let us in, or is no database."""
+    """The database can't be reached, doesn't let us in, or is no database.
+
+    Args:
+        silent: whether no server said so: nothing answered at all.
+    """
+
+    is_outage = True
+
+    def __init__(
+        self, message: str, hint: str | None = None, *, transient: bool | None = None, silent: bool = False
+    ) -> None:
+        super().__init__(message, hint, transient=transient)
+        self.silent = silent
 
 
 class DatabaseBusyError(CatalogError):
-    """Another writer holds the database, and went on holding it."""
+    """Another writer holds the database, or rows of it, and went on holding it.
+
+    Args:
+        is_outage: whether it is the whole database.
+    """
 
     transient = True
+
+    def __init__(self, message: str, hint: str | None = None, *, is_outage: bool = False) -> None:
+        super().__init__(message, hint)
+        self.is_outage = is_outage
 
 
 class DatabaseTimeoutError(CatalogError):

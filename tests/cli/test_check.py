@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
-import psutil
 import psycopg
 import pytest
 
-from deltalakedb.catalog.registry import this_process
+from deltalakedb.catalog.owner import owner_of
 from deltalakedb.cli import webhook as webhooks
 from tests.cli.conftest import Cli
 from tests.support.catalogs import execute
@@ -80,8 +79,7 @@ def test_nothing_is_said_where_nothing_is_wrong(on: Cli, plain: Path):
 
 def a_process_that_lives() -> str:
     """Another one than ours, on this machine: our own claims are told by their heartbeat."""
-    machine = this_process().rsplit("/", 2)[0]
-    return f"{machine}/{os.getppid()}/{psutil.Process(os.getppid()).create_time():.2f}"
+    return owner_of(os.getppid())
 
 
 @pytest.mark.usefixtures("broken")

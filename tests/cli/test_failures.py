@@ -84,11 +84,13 @@ def test_a_table_id_of_another_location(on: Cli, plain: Path, orders: Path):
 # ---- databases
 
 
-def test_unreachable_database(cli: Cli, plain: Path):
+def test_unreachable_database(cli: Cli, plain: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("deltalakedb.migrate.retrying.PAUSES_SECONDS", (0, 0))
     url = f"postgresql://me:{ENCODED}@localhost:1/lake"
     result = cli("import", plain, "--database-url", url, "--verbose")
     assert result.code == 1
     assert "Database connection failed: postgresql://me:***@localhost:1/lake" in result.error_lines[0]
+    assert result.err.count("trying again in 0.0 s") == 2
     assert "Traceback" in result.err
     assert_silent(result)
 

@@ -1,10 +1,12 @@
 import json
+import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Cli
+from tests.cli.conftest import Cli, Screen
 from tests.support.logs import LogBuilder, add, metadata, protocol
 
 FIELDS = [
@@ -50,7 +52,7 @@ def test_a_second_import_changes_nothing_and_fails(on: Cli, plain: Path):
     assert result.out == ""
     assert result.error_lines == [
         "Error: 'plain' is in the catalog already, at version 2",
-        "hint: Use --resume to go on, or `deltalakedb rollback` to begin anew.",
+        "hint: Use --resume to go on, or --replace to begin anew.",
     ]
 
 
@@ -134,3 +136,44 @@ def test_verbose_logs_with_times(on: Cli, plain: Path):
     assert result.code == 0
     assert " s  debug    deltalakedb.cli.run: database: " in result.err
     assert "debug" not in result.out
+
+
+def test_a_table_is_replaced(on: Cli, plain: Path):
+    on("import", plain)
+    shutil.rmtree(plain / "_delta_log")
+    log = LogBuilder(plain)
+    log.commit(protocol(), metadata(id="another"), add("x"))
+    unasked = on("import", plain, "--replace")
+    assert (unasked.code, unasked.out) == (2, "")
+    assert "nobody is there to ask" in unasked.err
+    assert "Add --yes." in unasked.err
+    assert len(on("files", "plain").out.split()) == 3
+    result = on("import", plain, "--replace", "--yes")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith("✓ plain: imported in ")
+    assert on("files", "plain").out.split() == ["x"]
+    assert on("validate", plain).code == 0
+
+
+def test_to_go_on_and_to_begin_anew_exclude_each_other(on: Cli, plain: Path):
+    result = on("import", plain, "--replace", "--resume")
+    assert result.code == 2
+    assert "give one" in result.err
+
+
+def test_what_a_replacement_would_load_can_be_looked_at(on: Cli, plain: Path):
+    on("import", plain)
+    assert on("import", plain, "--replace", "--dry-run").code == 0
+    assert len(on("files", "plain").out.split()) == 3
+
+
+def test_a_replacement_is_asked_for_on_a_terminal(cli: Cli, on_terminal: Callable[..., Screen], plain: Path):
+    assert on_terminal("import", plain, "--replace").code == 0  # there is nothing to ask about
+    no = on_terminal("import", plain, "--replace", keys="n\n")
+    assert no.code == 1
+    assert "plain at version 2 would be replaced: 3 in delta_files" in no.text
+    assert "Nothing was deleted." in no.text
+    assert cli("events", "plain").out.count("\n") == 2
+    yes = on_terminal("import", plain, "--replace", keys="y\n")
+    assert yes.code == 0
+    assert "plain: imported in" in yes.text

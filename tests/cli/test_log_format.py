@@ -128,7 +128,8 @@ def test_every_command_has_it(cli: Cli):
         assert "--log-format" in cli(name, "--help").out, name
 
 
-def test_no_password_in_any_event(cli: Cli, tmp_path: Path):
+def test_no_password_in_any_event(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("deltalakedb.migrate.retrying.PAUSES_SECONDS", (0, 0))
     log = LogBuilder(tmp_path / "t")
     log.commit(protocol(), metadata(), add("a"))
     secret = 'hun"ter\\2é'

@@ -10,6 +10,7 @@ def test_verify_rollback(on: Cli, plain: Path):
     assert result.code == 0
     assert result.out.startswith("✓ plain can be rolled back\n")
     assert "DELETE FROM delta_files WHERE table_id = 'plain';" in result.out
+    assert "What `deltalakedb rollback plain` does:" in result.out
 
 
 def test_the_document_of_verify_rollback(on: Cli, plain: Path):
@@ -27,6 +28,8 @@ def test_a_table_whose_log_is_gone_is_not_rolled_back(on: Cli, plain: Path):
     check = on("verify-rollback", "plain")
     assert check.code == 3
     assert check.out.startswith("✗ plain can't be rolled back safely\n")
+    assert "By hand, which loses for good what SQL alone has" in check.out
+    assert "DELETE FROM migration_status WHERE table_id = 'plain';" in check.out
     assert on("verify-rollback", "plain", "--output", "json").document["can_rollback"] is False
     result = on("rollback", "plain", "--yes")
     assert (result.code, result.out) == (3, "")

@@ -116,14 +116,6 @@ def test_a_database_that_stays_away_is_given_up_and_the_import_can_go_on_later(
     assert_like_undisturbed(url, log)
 
 
-def test_the_first_connection_is_not_tried_again(proxied: tuple[TcpProxy, str], log: LogBuilder):
-    proxy, url = proxied
-    proxy.down = True
-    with opened(url) as database, pytest.raises(DatabaseConnectionError):
-        import_table(database, str(log.root))
-    assert proxy.connections <= 2
-
-
 @pytest.mark.parametrize(
     ("setting", "said"),
     [("statement_timeout = '300ms'", "statement timeout"), ("lock_timeout = '300ms'", "lock timeout")],

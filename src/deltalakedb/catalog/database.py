@@ -47,6 +47,7 @@ class Database:
         self._secrets = Secrets.of([url])
         self.dialect = dialect_for(self.url.drivername)
         self._ready = False  # the tables are there and of this release
+        self.has_answered = False  # since the command began: a server that did, and is silent now, is away for a while
         if any("\0" in part for part in (self.url.database, self.url.host, self.url.username) if part):
             raise ArgumentError(f"Not a database URL: {self.where!a}", "There is a NUL in it.")
         if self.dialect.name == "sqlite" and self.url.database in (None, "", ":memory:"):
@@ -86,6 +87,7 @@ class Database:
                 "Name the database with --database-url, or import a table first.",
             )
         with self._errors(), self._reader.connect() as connection, connection.begin():
+            self.has_answered = True
             upgrade.check(connection, self.where)
             self.dialect.check_sight(connection, self.where)
             yield connection
@@ -94,6 +96,7 @@ class Database:
     def writing(self) -> Iterator[Connection]:
         """Yields a connection whose transactions the caller begins; makes or upgrades the tables first."""
         with self._errors(), self._writer.connect() as connection:
+            self.has_answered = True
             if not self._ready:
                 upgrade.ensure(connection, self.dialect, self.where, self.options.schema)
                 with connection.begin():
@@ -114,6 +117,7 @@ class Database:
         if self.dialect.missing(self.url):
             return False
         with self._errors(), self._reader.connect() as connection:
+            self.has_answered = True
             return upgrade.version_of(connection) is not None
 
     def forget_connections(self) -> None:
@@ -163,6 +167,8 @@ class Database:
         ours = self.dialect.explain(error, self.where)
         if ours is None:
             return CatalogError(self.scrub(f"The database refused: {error} ({self.where})"))
+        if isinstance(ours, DatabaseConnectionError) and ours.silent and self.has_answered:
+            ours.transient = True
         ours.message = self.scrub(ours.message)
         ours.args = (ours.message,)
         ours.of_database = True

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Connection, Select, case, cast, func, select
 from sqlalchemy.sql import visitors
 
+from ..pace import seconds_left
 from . import registry
 from .registry import TableStatus
 from .schema import delta_tables, delta_validations
@@ -80,8 +81,7 @@ def rates(running: list[TableStatus]) -> dict[str, float]:
 
 def _running(status: TableStatus) -> Document:
     age = None if status.heartbeat_at is None else (registry.now() - status.heartbeat_at).total_seconds()
-    share, per_second = status.share, _rates(status)
-    speed, left = per_second["log_bytes_per_second"], (status.log_bytes_total or 0) - status.log_bytes_processed
+    share, per_second, left = status.share, _rates(status), _seconds_left(status)
     return {
         "table_id": status.table_id,
         "doing": "import" if status.version is None else "sync",
@@ -92,7 +92,7 @@ def _running(status: TableStatus) -> Document:
         "log_bytes_total": status.log_bytes_total,
         "share": share,
         **per_second,
-        "seconds_left": max(0.0, left / speed - (age or 0.0)) if share is not None and speed else None,
+        "seconds_left": None if left is None else max(0.0, left - (age or 0.0)),
         "started_at": status.started_at,
         "claimed_at": status.claimed_at,
         "owner": status.owner,
@@ -100,11 +100,22 @@ def _running(status: TableStatus) -> Document:
     }
 
 
+def _seconds_at_work(status: TableStatus) -> float:
+    if status.claimed_at is None or status.heartbeat_at is None:
+        return 0.0
+    return (status.heartbeat_at - status.claimed_at).total_seconds()
+
+
+def _seconds_left(status: TableStatus) -> float | None:
+    """How long the importer will go on from when it was last heard of, by its pace since it took the table."""
+    whole = (status.log_bytes_total or 0) - status.log_bytes_at_claim
+    done = status.log_bytes_processed - status.log_bytes_at_claim
+    return seconds_left(min(1.0, done / whole) if whole > 0 else None, _seconds_at_work(status))
+
+
 def _rates(status: TableStatus) -> dict[str, float | None]:
     """By the importer's clock alone: from when it took the table to when it was last heard of."""
-    seconds = 0.0
-    if status.claimed_at is not None and status.heartbeat_at is not None:
-        seconds = (status.heartbeat_at - status.claimed_at).total_seconds()
+    seconds = _seconds_at_work(status)
     return {
         "files_per_second": (status.files_processed - status.files_at_claim) / seconds if seconds > 0 else None,
         "commits_per_second": (status.commits_processed - status.commits_at_claim) / seconds if seconds > 0 else None,

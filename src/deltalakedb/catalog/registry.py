@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import psutil
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -31,15 +26,14 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from ..errors import ImportIncompleteError, TableBusyError, TableExistsError, TableNotFoundError, command_line
+from .owner import is_running, people_say
+from .owner import this_process as this_process
 from .schema import INDEX_TABLES, ROW_TABLES, delta_files, delta_tables, delta_validations, migration_status
 
 RUNNING, COMPLETED, FAILED, INTERRUPTED = "running", "completed", "failed", "interrupted"
 
 STALE_AFTER = timedelta(minutes=2)
 """A heartbeat older than this is a dead importer's. Of others on the same machine the process is looked for instead."""
-
-_FIRST_NAMESPACE = "4026531836"
-"""Linux' number of the namespace of process numbers that a machine starts with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,45 +112,12 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def this_process() -> str:
-    """Returns who we are: host, process, and when that process started (process numbers come again)."""
-    return _process(os.getpid())
-
-
-@cache
-def _process(pid: int) -> str:
-    return f"{_machine()}/{pid}/{psutil.Process(pid).create_time():.2f}"
-
-
-def _machine() -> str:
-    """The host, and in a container the namespace of its process numbers: containers may share their host's name."""
-    try:
-        namespace = str(Path("/proc/self/ns/pid").readlink()).strip("pid:[]")
-    except OSError:
-        namespace = _FIRST_NAMESPACE  # this system has none
-    host = socket.gethostname()
-    return host if namespace == _FIRST_NAMESPACE else f"{host}~{namespace}"
-
-
-def _people_say(owner: str) -> str:
-    host, pid, _ = owner.rsplit("/", 2)
-    return f"process {pid} on {host.partition('~')[0]}"
-
-
 def is_alive(owner: str | None, heartbeat_at: datetime | None) -> bool:
     """Tells whether the process that claimed a table may still work on it."""
     if owner is None or heartbeat_at is None:
         return False
-    host, pid, started = owner.rsplit("/", 2)
-    if host == _machine() and owner != this_process():
-        try:
-            process = psutil.Process(int(pid))
-            if process.status() == psutil.STATUS_ZOMBIE:
-                return False  # dead, though its parent hasn't noticed
-            return bool(abs(process.create_time() - float(started)) < 1)
-        except psutil.NoSuchProcess:
-            return False
-    return now() - heartbeat_at < STALE_AFTER
+    seen = is_running(owner, heartbeat_at)
+    return now() - heartbeat_at < STALE_AFTER if seen is None else seen
 
 
 # ---- reading
@@ -210,8 +171,7 @@ def busy(status: TableStatus) -> TableBusyError:
     doing = "imported" if status.version is None else "synced"
     since = status.claimed_at or status.started_at
     return TableBusyError(
-        f"{status.table_id!r} is being {doing} by {_people_say(status.owner or '?/?/?')} "
-        f"since {since:%Y-%m-%d %H:%M:%S} UTC",
+        f"{status.table_id!r} is being {doing} by {people_say(status.owner)} since {since:%Y-%m-%d %H:%M:%S} UTC",
         "Wait for it, or stop that process first.",
     )
 
@@ -352,7 +312,7 @@ def _check_claim(connection: Connection, before: TableStatus, location: str, *, 
     if loaded and not resume:
         done = before.status == COMPLETED
         what = f"is in the catalog already, at version {before.version}" if done else f"is there, {before.status}"
-        raise TableExistsError(f"{quoted} {what}", "Use --resume to go on, or `deltalakedb rollback` to begin anew.")
+        raise TableExistsError(f"{quoted} {what}", "Use --resume to go on, or --replace to begin anew.")
 
 
 def record(connection: Connection, table_id: str, **values: Any) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import ColumnElement, Connection, delete, select, update
 
 from ..errors import ArgumentError, DeltaLakeDBError, LogError, StorageError, TableNotFoundError
 from ..steps import step
@@ -47,6 +47,12 @@ class Trail:
         """Writes that the run has ended well, in the caller's transaction; `forgotten` is the table that it deleted."""
         versions = self._version(connection) if forgotten is None else {"version_before": forgotten.version}
         self._add(connection, registry.COMPLETED, changes=changes, **versions)
+
+    def write(self, **changes: Any) -> None:
+        """Writes that the run has ended well, in a transaction of its own, where there is a catalog."""
+        if self._database.has_catalog():
+            with self._database.transaction() as connection:
+                self.note(connection, **changes)
 
     def noted(self, **changes: Any) -> None:
         """Writes that the run has ended well, if this role may write: what was done stands without it."""
@@ -91,33 +97,36 @@ class Trail:
 
         self._try(registry.FAILED, note, error_message=message)
 
-    def ended(self, keep: Callable[[Connection], bool], failure: str | None, **changes: Any) -> bool:
-        """Keeps what the run has found and writes that it has ended, in one transaction, if this role may write.
+    def ended(self, keep: Callable[[Connection], bool], failure: str | None, **changes: Any) -> None:
+        """Keeps what the run has found and writes that it has ended, in one transaction of its own.
 
         Args:
             keep: keeps it; tells whether there is anything to keep it for.
             failure: what it found to be wrong, as one line; None where all is well.
             **changes: what it found, in numbers.
-
-        Returns:
-            Whether it was kept: what was done stands without it.
         """
         status = registry.COMPLETED if failure is None else registry.FAILED
         message = None if failure is None else self._database.scrub(failure)
-        return self._try(status, keep, changes=changes, error_message=message)
+        self._write_after(keep, status, changes=changes, error_message=message)
 
-    def _try(self, status: str, first: Callable[[Connection], bool] = lambda _: True, **values: Any) -> bool:
-        """Writes an event after what comes `first`, which tells whether there is one, if this role may write."""
+    def _try(self, status: str, first: Callable[[Connection], bool] = lambda _: True, **values: Any) -> None:
+        """Writes an event as `_write_after`, if this role may write."""
         try:
-            if self._database.has_catalog():
-                with self._database.transaction() as connection:
-                    if first(connection) and not self._again(connection, status, values.get("error_message")):
-                        self._add(connection, status, **values, **self._version(connection))
+            self._write_after(first, status, **values)
         except DeltaLakeDBError as error:
-            unwritten = step("unrecorded", table_id=self.table_id, status=status)
-            logger.info("%s is not in the audit trail: %s", self.command, error.message, extra=unwritten)
-            return False
-        return True
+            self.say_unwritten(status, error)
+
+    def _write_after(self, first: Callable[[Connection], bool], status: str, **values: Any) -> None:
+        """Writes an event, where there is a catalog, after what comes `first`, which tells whether there is one."""
+        if self._database.has_catalog():
+            with self._database.transaction() as connection:
+                if first(connection) and not self._again(connection, status, values.get("error_message")):
+                    self._add(connection, status, **values, **self._version(connection))
+
+    def say_unwritten(self, status: str, error: DeltaLakeDBError) -> None:
+        """Logs that a run is not in the audit trail, and why."""
+        unwritten = step("unrecorded", table_id=self.table_id, status=status)
+        logger.info("%s is not in the audit trail: %s", self.command, error.message, extra=unwritten)
 
     def _again(self, connection: Connection, status: str, message: str | None, but: int | None = None) -> Event | None:
         """Counts a failure that is the table's last one over again: a sync every 30 s would say it every 30 s.
@@ -181,7 +190,7 @@ class WorkTrail(Trail):
 
         Later calls do nothing.
         """
-        if self._event_id is not None:
+        if self._is_there(connection):
             return
         theirs = (_columns.table_id == self._table_id) & (_columns.status == registry.RUNNING)
         # Who has claimed a table has made sure that nobody else is at work: these were killed.
@@ -189,6 +198,16 @@ class WorkTrail(Trail):
         self._version_before = self._version_of(connection)
         self._before = self._counted(connection)
         self._event_id = self._add(connection, registry.RUNNING, version_before=self._version_before)
+
+    def _is_there(self, connection: Connection) -> bool:
+        """Tells whether what the run began with is written: a transaction that was tried again may have taken it."""
+        query = select(_columns.event_id).where(self._is_mine())
+        return self._event_id is not None and connection.execute(query).one_or_none() is not None
+
+    def _is_mine(self) -> ColumnElement[bool]:
+        """What our event has; in SQLite, the number of one that was taken back is given to the next one."""
+        mine = (_columns.event_id == (self._event_id or 0)) & (_columns.owner == registry.this_process())
+        return mine & (_columns.table_id == self._table_id) & (_columns.status == registry.RUNNING)
 
     def count_anew(self) -> None:
         """Notes that everything that earlier runs had loaded was deleted."""
@@ -223,7 +242,7 @@ class WorkTrail(Trail):
         changes: dict[str, Any] | None,
     ) -> None:
         values: dict[str, Any] = {"status": status, "version": version, "error_message": message}
-        mine = update(migration_events).where(_columns.event_id == (self._event_id or 0))
+        mine = update(migration_events).where(self._is_mine())
         text = None if changes is None else events.as_json(changes)
         before = self._version_before
         if connection.execute(mine.values(ended_at=registry.now(), changes=text, **values)).rowcount:

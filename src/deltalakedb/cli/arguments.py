@@ -54,10 +54,9 @@ class Arguments:
 
     def resuming(self) -> str:
         """Returns the command line that goes on after an interrupt, fit for a shell."""
-        words = list(self.words)
-        if "--resume" not in self._options():
-            words.insert(len(self._options()), "--resume")
-        return shlex.join(["deltalakedb", *words])
+        options = [word for word in self._options() if word not in ("--resume", "--replace", "--yes")]
+        rest = self.words[len(self._options()) :]
+        return shlex.join(["deltalakedb", *options, "--resume", *rest])
 
     def storage_options(self) -> dict[str, str]:
         """Returns the storage options, as far as they have the form of one."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..pace import seconds_left
 from .logs import are_for_machines, say
 from .output.human import duration, plural, printable
 
@@ -50,6 +51,26 @@ class Display(ABC):
         """Takes everything away."""
 
 
+class _Pace:
+    """What each thing that is shown began with, and when: an import that goes on has a part behind it already."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, tuple[float, float]] = {}
+
+    def left(self, name: str, share: float | None) -> str:
+        """Returns the time that is left, for people; nothing where it is not known yet."""
+        if share is None or share >= 1:
+            return ""
+        now = time.monotonic()
+        first, begun = self._first.setdefault(name, (share, now))
+        left = seconds_left((share - first) / (1 - first), now - begun)
+        return "" if left is None else f"{duration(left)} left"
+
+    def end(self, name: str) -> None:
+        """Forgets a thing that has ended."""
+        self._first.pop(name, None)
+
+
 class _Silence(Display):
     def show(self, name: str, share: float | None, text: str) -> None:
         pass
@@ -68,14 +89,18 @@ class _Lines(_Silence):
         self._begun = time.monotonic()
         self._next = self._begun + _SILENT_SECONDS
         self._last = ""
+        self._pace = _Pace()
 
     def show(self, name: str, share: float | None, text: str) -> None:
         percent = "" if share is None else f"{share:4.0%}  "
         self._last = f"{printable(name)}  {percent}{text}"
-        now = time.monotonic()
-        if now >= self._next:
-            self._last += left_of(share, now - self._begun)
+        left = self._pace.left(name, share)
+        if time.monotonic() >= self._next:
+            self._last += f", {left}" if left else ""
             self._print()
+
+    def end(self, name: str) -> None:
+        self._pace.end(name)
 
     def close(self) -> None:
         if self._last and time.monotonic() >= self._begun + _SILENT_SECONDS:
@@ -92,20 +117,21 @@ class _BarsOnTerminal(Display):
 
     def __init__(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
         self._bars: Bars = Progress(
             TextColumn("{task.description}", style="bold", markup=False),
             BarColumn(bar_width=16),
             TaskProgressColumn(),
             TextColumn("{task.fields[text]}", markup=False),
-            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[left]}", style="progress.remaining", markup=False),
             console=Console(file=sys.stderr, highlight=False, markup=False, emoji=False),
             transient=True,
             redirect_stdout=False,
             refresh_per_second=5,
         )
         self._tasks: dict[str, TaskID] = {}
+        self._pace = _Pace()
         self._lock = threading.Lock()
         self._closed = False
         self._timer = threading.Timer(_SILENT_SECONDS, self._begin)
@@ -116,12 +142,14 @@ class _BarsOnTerminal(Display):
         if name not in self._tasks:
             short = printable(name)
             short = short if len(short) <= _NAME_LETTERS else f"{short[: _NAME_LETTERS - 1]}…"
-            self._tasks[name] = self._bars.add_task(short, total=None, text=text)
+            self._tasks[name] = self._bars.add_task(short, total=None, text=text, left="")
         total = None if share is None else 1.0
-        self._bars.update(self._tasks[name], total=total, completed=share or 0.0, text=text)
+        left = self._pace.left(name, share)
+        self._bars.update(self._tasks[name], total=total, completed=share or 0.0, text=text, left=left)
 
     def end(self, name: str) -> None:
         task = self._tasks.pop(name, None)
+        self._pace.end(name)
         if task is not None:
             self._bars.remove_task(task)
 
@@ -258,8 +286,3 @@ def said_of(progress: Progress, seconds: float) -> str:
     if seconds < _SILENT_SECONDS:
         return text
     return f"{text}, {progress.files / seconds:,.0f} files/s"
-
-
-def left_of(share: float | None, seconds: float) -> str:
-    """Returns the time that is left at this pace, as the end of a sentence."""
-    return f", {duration(seconds * (1 - share) / share)} left" if share and share < 1 else ""

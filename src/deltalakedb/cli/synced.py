@@ -33,6 +33,7 @@ class UnsyncedTable:
     location: str | None
     from_version: int | None
     error: str
+    hint: str | None = None
     is_idle: ClassVar[bool] = False
 
 
@@ -51,6 +52,12 @@ class SyncReport:
     def failed(self) -> int:
         """How many tables could not be synced."""
         return sum(isinstance(table, UnsyncedTable) for table in self.tables)
+
+    @property
+    def hints(self) -> list[str]:
+        """What to do about those that could not, each hint once."""
+        hints = (table.hint for table in self.tables if isinstance(table, UnsyncedTable))
+        return list(dict.fromkeys(hint for hint in hints if hint is not None))
 
     @property
     def completed(self) -> int:

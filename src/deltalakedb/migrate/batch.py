@@ -18,6 +18,7 @@ from .assess import Assessment, assess
 from .batch_tables import BatchTable, Candidates, read_list, search, select
 from .discover import Unlisted
 from .importer import ImportReport, import_table
+from .retrying import check_given_up, persistently
 from .told import Listener, Progress
 from .workers import Lost, run_jobs
 
@@ -143,7 +144,10 @@ def batch_import(
     asked = {"path": path, "batch_size": batch_size, "parallel": parallel, "exclude": list(exclude)}
     trail = Trail(database, "batch-import", options={**asked, "from_file": from_file, "id_prefix": id_prefix})
     for_store = dict(storage_options or {})
-    tables, not_listed = select(database, _candidates(path, from_file, for_store), exclude, id_prefix or "")
+    candidates = _candidates(path, from_file, for_store)
+    tables, not_listed = persistently(
+        lambda: select(database, candidates, exclude, id_prefix or ""), database=database, name="batch-import"
+    )
     for place in not_listed:
         logger.warning("not looked at: %s: %s", place.location, place.error)
     run = _Run(tables, listener)
@@ -167,13 +171,27 @@ def batch_import(
         # A second look at what others had: who was killed meanwhile has left it.
         run_jobs(run.take_busy(), _work, parallel=parallel, on_progress=run.progressed, on_result=run.ended)
     finally:
-        _kept(database_url, database.options).close()  # of the jobs that this process did itself
+        own = _kept(database_url, database.options)  # of the jobs that this process did itself
+        own.close()
+        _kept.cache_clear()
     report = run.report(not_listed)
     if not dry_run:
-        counts = {"completed": report.completed, "failed": report.failed, "skipped": report.skipped}
-        trail.noted(**counts, excluded=report.excluded, not_listed=len(report.not_listed))
+        _note(own, trail, report)
         database.close()
     return report
+
+
+def _note(database: Database, trail: Trail, report: BatchReport) -> None:
+    """Writes what a batch did to the audit trail: what was done stands without it.
+
+    `database` is that of the jobs: where they have waited for it in vain, this does not wait once more.
+    """
+    counts = {"completed": report.completed, "failed": report.failed, "skipped": report.skipped}
+    counts |= {"excluded": report.excluded, "not_listed": len(report.not_listed)}
+    try:
+        persistently(lambda: trail.write(**counts), database=database, name="batch-import")
+    except DeltaLakeDBError as error:
+        trail.say_unwritten(registry.COMPLETED, error)
 
 
 def _candidates(path: str | None, from_file: str | None, options: Mapping[str, str]) -> Candidates:
@@ -195,9 +213,11 @@ def _kept(url: str, options: DatabaseOptions) -> Database:
 
 def _work(job: TableJob, listener: Listener) -> Outcome:
     database = _kept(job.database_url, job.database_options)
+    database.has_answered = True  # when the batch began
     try:
         if job.dry_run:
             return assess(database, job.location, job.table_id, listener=listener, storage_options=job.storage_options)
+        check_given_up(database)
         return import_table(
             database,
             job.location,

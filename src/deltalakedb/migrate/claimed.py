@@ -12,6 +12,7 @@ from ..catalog.database import Database
 from ..catalog.registry import TableStatus
 from ..catalog.trail import WorkTrail
 from ..errors import DeltaLakeDBError, TableBusyError
+from .retrying import persistently
 
 logger = logging.getLogger(__name__)
 
@@ -27,37 +28,52 @@ def claimed(
     *,
     resume: bool,
     check: Callable[[TableStatus | None], None] | None,
+    stop: Callable[[], bool] | None,
 ) -> Iterator[TableStatus | None]:
     """Claims a table, and notes in the catalog how the work on it ended, unless it ended well.
 
-    Yields its state until now; None where it is new. Where `check` raises for that state, the claim is undone.
+    Yields its state until now; None where it is new. Where `check` raises for that state, the claim is undone. A
+    database that is away is waited for, until `stop` says no.
 
     Raises:
         TableExistsError, TableBusyError: as `registry.claim`.
     """
-    with _alone(database, table_id):
+
+    def claim() -> TableStatus | None:
         with database.writing() as connection, connection.begin():
             before = registry.claim(connection, table_id, location, resume=resume)
             if check is not None:
                 check(before)
             if before is None or registry.entry_of(connection, table_id) is None:
                 trail.begin(connection)
+        return before
+
+    with _alone(database, table_id):
+        before = persistently(claim, database=database, name=table_id, stop=stop)
         try:
             with _beating(database, table_id):
                 yield before
         except BaseException as error:
             if _was_interrupted(error):
-                _note(database, table_id, trail, registry.INTERRUPTED, "Interrupted")
+                _note(database, table_id, trail, registry.INTERRUPTED, "Interrupted", stop)
                 raise KeyboardInterrupt from error
-            _note(database, table_id, trail, registry.FAILED, database.describe(error))
+            _note(database, table_id, trail, registry.FAILED, database.describe(error), stop)
             raise
 
 
-def _note(database: Database, table_id: str, trail: WorkTrail, status: str, message: str) -> None:
-    try:
+def _note(
+    database: Database, table_id: str, trail: WorkTrail, status: str, message: str, stop: Callable[[], bool] | None
+) -> None:
+    def end() -> None:
         with database.transaction() as connection:
             registry.hold(connection, table_id, status=status, error_message=message, owner=None)
             trail.end(connection, status, message)
+
+    try:
+        if status == registry.INTERRUPTED:
+            end()  # whoever interrupted it waits: one attempt has to do
+        else:
+            persistently(end, database=database, name=table_id, stop=stop)
     except DeltaLakeDBError as error:
         logger.warning("The catalog could not note that the import ended (%s): %s", status, error.message)
 

@@ -23,7 +23,7 @@ from ..catalog.registry import TableEntry, TableStatus
 from ..catalog.schema import migration_status
 from ..catalog.snapshot import Snapshot
 from ..catalog.trail import Trail, WorkTrail
-from ..errors import ArgumentError, DeltaLakeDBError, LogError
+from ..errors import ArgumentError, DeltaLakeDBError, LogError, TableBusyError
 from ..log.reader import Log, check_opening, open_log, plan
 from ..log.segment import LogSegment
 from ..log.store import Location, Store, open_store
@@ -35,7 +35,7 @@ from .feed import Batch, Ending, Source
 from .processes import is_large
 from .retrying import persistently
 from .sync import log_to_sync, take_in
-from .table_ids import check_table_id, check_text, table_at
+from .table_ids import KnownTable, check_table_id, check_text, table_at
 from .told import Listener, Told
 
 logger = logging.getLogger(__name__)
@@ -93,6 +93,7 @@ def import_table(
     *,
     batch_size: int | None = None,
     resume: bool = False,
+    replace: bool = False,
     listener: Listener | None = None,
     storage_options: Mapping[str, str] | None = None,
     stop: Callable[[], bool] | None = None,
@@ -108,40 +109,50 @@ def import_table(
     Each batch of at most `batch_size` files is one transaction that also moves the watermark (by default 1,000 files,
     more where the log is large). A crash at any point leaves a state that `resume` completes to what an undisturbed
     import gives. On a completed table, `resume` takes in what the log has grown by, until `stop` says so, which is
-    asked before each new commit. What may pass by itself (the database restarts, the store is away, a commit is cleaned
-    up while the log is read) is tried again, with a warning to the log, from the watermark on. `command` is who asks,
-    for the audit trail; `check` is given the table's state as it is claimed, and raises what is to be raised instead;
+    asked before each new commit. `replace` deletes what the catalog has of the table in the transaction that begins the
+    new import, so not before the log was opened and planned; from there on it is an import as any other, which `resume`
+    goes on with. What may pass by itself (the database restarts, the store is away, a commit is cleaned up while the
+    log is read) is tried again, with a warning to the log, from the watermark on. `command` is who asks, for the audit
+    trail; `check` is given the table's state as it is claimed, and raises what is to be raised instead;
     `ahead` is what the caller has had started for this location.
 
     Raises:
         LogError, StorageError: the log can't be read; before anything was loaded the catalog notes the failure only.
-        TableExistsError: the table is there and `resume` is not given, or its id belongs to another location.
+        TableExistsError: the table is there and neither `resume` nor `replace` is given, or its id belongs to another
+            location.
         TableBusyError: another process imports it.
-        ArgumentError: the catalog has several tables from the location, and no `table_id` says which is meant.
+        ArgumentError: the catalog has several tables from the location, and no `table_id` says which is meant; or both
+            `resume` and `replace` are given.
         CatalogError: the database refuses.
     """
     if batch_size is not None and batch_size < 1:
         raise ArgumentError(f"The batch size must be at least 1, not {batch_size}")
+    if resume and replace:
+        raise ArgumentError("An import resumes a table or replaces it", "Give one of --resume and --replace.")
     begun = time.perf_counter()
     store = open_store(location, storage_options)
     check_text(store.location)
     if table_id is not None:
         check_table_id(table_id)
-    told = _told(store.location, batch_size, resume, storage_options)
+    told = _told(store.location, batch_size, resume, replace, storage_options)
     if command != "sync":
         _check_there(database, store, table_id, command, told)
     if table_id is None or command == "import":  # a batch and a sync have looked which table is there
-        with database.writing() as connection, connection.begin():
-            table = table_at(connection, store, table_id)
+        table = persistently(lambda: _table_at(database, store, table_id), database=database, name=str(store.location))
         table_id = table.table_id
         store = store if table.location == store.location else open_store(table.location, storage_options)
     trail = WorkTrail(database, command, table_id, told)
     with (
         ahead or Ahead(None if resume else location, storage_options) as reader,  # who goes on may have little to read
-        claimed(database, table_id, store.location, trail, resume=resume, check=check) as before,
+        claimed(database, table_id, store.location, trail, resume=resume or replace, check=check, stop=stop) as before,
     ):
-        work = _Import(database, store, table_id, batch_size, listener, stop, trail, reader, reader.log)
+        work = _Import(database, store, table_id, batch_size, listener, stop, trail, reader, reader.log, replace)
         return work.run(before, begun)
+
+
+def _table_at(database: Database, store: Store, table_id: str | None) -> KnownTable:
+    with database.writing() as connection, connection.begin():
+        return table_at(connection, store, table_id)
 
 
 def _check_there(database: Database, store: Store, table_id: str | None, command: str, told: Mapping[str, Any]) -> None:
@@ -167,11 +178,12 @@ def _note_absence(
 
 
 def _told(
-    location: str, batch_size: int | None, resume: bool, storage_options: Mapping[str, str] | None
+    location: str, batch_size: int | None, resume: bool, replace: bool, storage_options: Mapping[str, str] | None
 ) -> dict[str, Any]:
     """What of the options is written in the audit trail: of those that may be secrets the names."""
     names = sorted(storage_options or {})
-    return {"location": location, "batch_size": batch_size, "resume": resume or None, "storage_options": names}
+    flags = {"resume": resume or None, "replace": replace or None}
+    return {"location": location, "batch_size": batch_size, **flags, "storage_options": names}
 
 
 @dataclass(slots=True)
@@ -188,16 +200,24 @@ class _Import:
     ahead: Ahead
     log: Log | None
     """The log as it was listed, for the first attempt."""
+    replace: bool
+    """Whether what the catalog has of the table is still to be deleted."""
     connection: Connection = field(init=False)
     reached: int = 0
     """The watermark that the last attempt began at."""
+    completing: int | None = None
+    """The version that the last attempt was about to complete the table at."""
 
     def run(self, before: TableStatus | None, begun: float) -> ImportReport:
         """Imports, goes on, or takes in what is new, as the catalog's state asks for; again after what may pass."""
+        resumed = before is not None and (before.rows_loaded > 0 or before.version is not None) and not self.replace
         entry, status = persistently(
-            self._attempt, progress=lambda: self.reached, name=self.table_id, scrub=self.database.scrub
+            self._attempt,
+            database=self.database,
+            name=self.table_id,
+            progress=lambda: self.reached,
+            stop=self.stop,
         )
-        resumed = before is not None and (before.rows_loaded > 0 or before.version is not None)
         return ImportReport(
             table_id=self.table_id,
             location=entry.location,
@@ -216,25 +236,36 @@ class _Import:
 
     def _attempt(self) -> tuple[TableEntry, TableStatus | None]:
         """Goes on where the catalog's state says that the last attempt was stopped."""
-        try:
-            with self.database.writing() as self.connection:
-                return self._go_on()
-        except DeltaLakeDBError:
-            self.database.forget_connections()
-            raise
+        with self.database.writing() as self.connection:
+            return self._go_on()
 
     def _go_on(self) -> tuple[TableEntry, TableStatus | None]:
         with self.connection.begin():
             self.database.dialect.relax(self.connection)
             self.database.dialect.wait_briefly(self.connection)  # after an outage the last attempt may hold locks yet
-            registry.hold(self.connection, self.table_id, heartbeat_at=registry.now())
+            try:
+                registry.hold(self.connection, self.table_id, heartbeat_at=registry.now())
+            except TableBusyError:
+                done = self._completed()
+                if done is None:
+                    raise
+                return done
             status = registry.status_of(self.connection, self.table_id)
             entry = registry.entry_of(self.connection, self.table_id)
         self.reached = 0 if status is None else status.rows_loaded + status.commits_processed
-        if entry is not None:
+        if entry is not None and not self.replace:
             return self._sync(log_to_sync(self.store, entry), entry)
         log, self.log = self.log or open_log(self.store), None
         return self._sync(log, self._import(log, status), is_checked=True)
+
+    def _completed(self) -> tuple[TableEntry, TableStatus] | None:
+        """Returns the table where the last attempt has completed it, and only did not hear so."""
+        status = registry.status_of(self.connection, self.table_id)
+        entry = registry.entry_of(self.connection, self.table_id)
+        if self.completing is None or status is None or entry is None:
+            return None
+        now = (status.status, status.owner, status.version)
+        return (entry, status) if now == (registry.COMPLETED, None, self.completing) else None
 
     def _import(self, log: Log, before: TableStatus | None) -> TableEntry:
         segment, skip = self._plan(log, before)
@@ -318,7 +349,7 @@ class _Import:
     def _plan(self, log: Log, before: TableStatus | None) -> tuple[LogSegment, int]:
         """Returns what to read, and how many of its rows are loaded already."""
         loaded = before.rows_loaded if before is not None else 0
-        if before is not None and loaded:
+        if before is not None and loaded and not self.replace:
             segment = self._same_as_before(log, before)
             if segment is not None:
                 self._say_planned(segment)
@@ -329,7 +360,9 @@ class _Import:
         self._say_planned(segment)
         with self.connection.begin():
             self.database.dialect.relax(self.connection)  # the batches behind it are, too
-            if before is None or before.rows_loaded or before.commits_processed:
+            if self.replace:
+                self._delete()
+            elif before is None or before.rows_loaded or before.commits_processed:
                 registry.delete_rows(self.connection, self.table_id)
             self.trail.count_anew()
             registry.hold(
@@ -345,7 +378,15 @@ class _Import:
                 version=None,
                 **dict.fromkeys(_COUNTED, 0),
             )
+        self.replace = False
         return segment, 0
+
+    def _delete(self) -> None:
+        """Deletes what the catalog has of a table that is to be replaced, and says so in the audit trail."""
+        self.trail.begin(self.connection)
+        deleted = registry.delete_rows(self.connection, self.table_id)
+        if any(deleted.values()):
+            self.trail.remark(rows_replaced=sum(deleted.values()))
 
     def _say_planned(self, segment: LogSegment) -> None:
         told = {"commits": len(segment.commits), "log_bytes": segment.size, "first_version": segment.first_version}
@@ -407,6 +448,7 @@ class _Import:
 
     def _sync(self, log: Log, entry: TableEntry, *, is_checked: bool = False) -> tuple[TableEntry, TableStatus | None]:
         synced = take_in(self.database, self.connection, log, entry, self.trail, stop=self.stop, is_checked=is_checked)
+        self.completing = synced.version
         with self.connection.begin():
             self._record_completed(synced.version, owner=None)
             self.trail.end(self.connection, registry.COMPLETED)

@@ -89,7 +89,10 @@ def verify_rollback(
     def keep(connection: Connection) -> bool:
         return found.report is None or validations.keep(connection, finding(found.report))
 
-    trail.ended(keep, None if check.can_rollback else check.why, can_rollback=check.can_rollback)
+    try:
+        trail.ended(keep, None if check.can_rollback else check.why, can_rollback=check.can_rollback)
+    except DeltaLakeDBError as error:
+        trail.say_unwritten(registry.COMPLETED, error)
     return check
 
 

@@ -62,9 +62,10 @@ def older(log: Log, segment: LogSegment, entry: TableEntry) -> LogChangedError:
 
 
 def _anew(entry: TableEntry) -> str:
+    again = command_line("import", entry.location, "--table-id", entry.table_id, "--replace")
     return (
-        f"Import it under another --table-id; `{command_line('verify-rollback', entry.table_id)}` lists the statements "
-        "that delete what the catalog has."
+        f"`{again}` imports it anew and gives up what the catalog has, which no log has any more: "
+        "export it before, or import the log under another --table-id."
     )
 
 
@@ -177,14 +178,16 @@ def _check_floor(log: Log, segment: LogSegment, connection: Connection, entry: T
     is_older = segment.version < entry.version
     known = {row.id for row in (rows if is_older else rows[-1:])}
     if found is not None and known and None not in known and found not in known:
-        raise _made_anew(log, entry, found, rows[-1].id)
+        # A commit that nobody has any more may have given the same table another id, as CREATE OR REPLACE TABLE does.
+        raise _made_anew(log, entry, found, rows[-1].id, for_sure=segment.first_version <= entry.version)
     if is_older:
         raise older(log, segment, entry)
 
 
-def _made_anew(log: Log, entry: TableEntry, found: str | None, known: str | None) -> LogChangedError:
+def _made_anew(
+    log: Log, entry: TableEntry, found: str | None, known: str | None, *, for_sure: bool = True
+) -> LogChangedError:
+    what = "was deleted and made anew" if for_sure else "may have been deleted and made anew, or replaced, in a gap"
     return LogChangedError(
-        f"The table at {log.location} was deleted and made anew: its id is {found} now, the catalog's table has "
-        f"{known}",
-        _anew(entry),
+        f"The table at {log.location} {what}: its id is {found} now, the catalog's table has {known}", _anew(entry)
     )

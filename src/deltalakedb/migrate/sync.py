@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
@@ -14,6 +14,7 @@ from ..catalog.database import Database
 from ..catalog.registry import TableEntry
 from ..catalog.schema import migration_status
 from ..catalog.trail import WorkTrail
+from ..errors import ImportIncompleteError, TableNotFoundError
 from ..log.path import LogFile, LogFileKind
 from ..log.reader import (
     Log,
@@ -29,9 +30,51 @@ from ..steps import step
 from .changes import Change
 from .contradictions import dangling_warnings
 from .rebase import rebase
+from .retrying import persistently
 from .same_table import check_same_table, older
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableTable:
+    """A table that can't be synced, and why; without a location where nobody knows it."""
+
+    table_id: str
+    location: str | None
+    error: TableNotFoundError | ImportIncompleteError
+
+
+def tables_to_sync(
+    database: Database, table_ids: Sequence[str] = (), stop: Callable[[], bool] | None = None
+) -> Sequence[TableEntry | UnreadableTable]:
+    """Returns the tables that are asked for, each once; all that can be read where none is named.
+
+    A database that is away is waited for.
+
+    Raises:
+        TableNotFoundError, ImportIncompleteError: none of those that are named can be read.
+    """
+
+    def look() -> Sequence[TableEntry | UnreadableTable]:
+        with database.reading() as connection:
+            if not table_ids:
+                return registry.entries(connection)
+            return [_readable(connection, table_id) for table_id in dict.fromkeys(table_ids)]
+
+    found = persistently(look, database=database, name="sync", stop=stop)
+    errors = [one.error for one in found if isinstance(one, UnreadableTable)]
+    if errors and len(errors) == len(found):
+        raise errors[0]
+    return found
+
+
+def _readable(connection: Connection, table_id: str) -> TableEntry | UnreadableTable:
+    try:
+        return registry.readable(connection, table_id)
+    except (TableNotFoundError, ImportIncompleteError) as error:
+        status = registry.status_of(connection, table_id)
+        return UnreadableTable(table_id, None if status is None else status.location, error)
 
 
 def log_to_sync(store: Store, entry: TableEntry) -> Log:

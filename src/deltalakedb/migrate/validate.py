@@ -42,6 +42,7 @@ from .files_against_delta_rs import compare_deletion_vectors, compare_files_with
 from .files_against_log import compare_files_with_log, read_rows
 from .judgement import Judgement
 from .reading_beside import second_reading
+from .retrying import persistently
 from .second_reading import Scope
 from .state_against_log import compare_state_with_log
 from .table_ids import entry_at, table_at
@@ -140,10 +141,18 @@ def validate_and_keep(
         )
     found = finding(report)
     changes = {"versions_checked": report.versions_checked, "differences": len(report.differences)}
-    kept = trail.ended(
-        lambda connection: validations.keep(connection, found), found.failure, valid=report.valid, **changes
-    )
-    return report, kept
+
+    def keep() -> None:
+        trail.ended(
+            lambda connection: validations.keep(connection, found), found.failure, valid=report.valid, **changes
+        )
+
+    try:
+        persistently(keep, database=database, name=report.table_id)
+    except DeltaLakeDBError as error:
+        logger.info("what the validation found was not kept: %s", error.message)
+        return report, False
+    return report, True
 
 
 def finding(report: ValidationReport) -> validations.Finding:

@@ -24,6 +24,7 @@ from starlette.staticfiles import StaticFiles
 
 from ..catalog import overview, registry
 from ..catalog.database import Database
+from ..catalog.owner import people_say
 from ..catalog.portrait import Document
 from ..errors import DatabaseTimeoutError, DeltaLakeDBError, TableNotFoundError
 from . import charts, words
@@ -134,6 +135,7 @@ class _Pages:
         )
         named = ("count", "short", "size", "share", "duration", "moment", "ago", "size_class")
         self._templates.filters.update({name: getattr(words, name) for name in named})
+        self._templates.filters["owner"] = people_say
         self._templates.globals.update(charts=charts, words=words, filters=FILTERS, sorts=overview.SORTS)
         self._templates.globals["refresh_ms"] = int(manner.refresh * 1000)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -18,6 +19,11 @@ from ..schema import REPEATS
 def quoted(name: str) -> str:
     """Returns an identifier as it stands in SQL."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def is_unknown_host(text: str) -> bool:
+    """Tells whether a driver's words are that a host's name is unknown: on Linux, macOS or Windows."""
+    return re.search(r"\[Errno (-2|-5|8|11001)\]", text) is not None
 
 
 @lru_cache(maxsize=32)

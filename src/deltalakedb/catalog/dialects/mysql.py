@@ -23,7 +23,7 @@ from ..options import DatabaseOptions
 from ..packing import load_format
 from ..packing.base import Packed
 from ..packing.load_format import LIKE, insert_values
-from .base import Dialect
+from .base import Dialect, is_unknown_host
 from .mysql_options import arguments
 
 if TYPE_CHECKING:
@@ -189,17 +189,20 @@ _DENIED = (
 )
 _MAY_WANT_TLS = (1045, 3159)  # MariaDB denies access where MySQL says that it wants TLS
 
-_PASSING = (1040, 1053, 1927)  # no connection is left, the server shuts down, the connection was killed
+_PASSING = (1040, 1053, 1203, 1927)  # no connection is left, the server shuts down, the connection was killed
+_LASTING = (2026, 2047, 2049, 2054, 2059, 2061)  # the client's: no TLS, and ways to log in that it doesn't know
 
 
 def _ours(code: int, text: str, where: str) -> DeltaLakeDBError:
     lost = code == 0 or _FIRST_OF_CLIENT <= code <= _LAST_OF_CLIENT
     if lost or code in _NO_CONNECTION:
         untrusted = "certificate verify failed" in text
+        silent = lost and not untrusted and code not in _LASTING
         return DatabaseConnectionError(
             f"Database connection failed: {where} ({text})",
             _CERTIFICATES if untrusted else _DENIED if code in _MAY_WANT_TLS else _HINT,
-            transient=not untrusted and (lost or code in _PASSING),
+            transient=code in _PASSING or (silent and not is_unknown_host(text)),
+            silent=silent,
         )
     if code in _DISK_FULL or re.search(r"\b(errno|Errcode|error):? ?28\b", text):
         return DiskFullError(f"Disk space exhausted: {where} ({text})", "Free some space, then go on with --resume.")

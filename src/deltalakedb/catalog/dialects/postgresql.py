@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import groupby
@@ -24,7 +25,7 @@ from ...errors import (
 from ..options import DatabaseOptions
 from ..packing import copy_format
 from ..packing.base import Packed
-from .base import Dialect, quoted
+from .base import Dialect, is_unknown_host, quoted
 
 if TYPE_CHECKING:
     import psycopg
@@ -189,7 +190,9 @@ class PostgreSQLDialect(Dialect):
             return DatabaseConnectionError(
                 f"Database connection failed: {where} ({text})",
                 _CERTIFICATES if "certificate" in text else "Check the URL, the password and that the server runs.",
-                transient=lost or state.startswith(_PASSING),
+                transient=state.startswith(_PASSING)
+                or (lost and not _LASTING.search(text) and not is_unknown_host(text)),
+                silent=lost and "FATAL" not in text,
             )
         if state == "53100":
             return DiskFullError(
@@ -229,6 +232,18 @@ _TIMEOUTS = ("25P03", "25P04")  # of an idle transaction, of a whole one
 
 # A connection broke, or a server shuts down, starts up, or has no connection left (PostgreSQL, "Error Codes").
 _PASSING = ("08", "57P01", "57P02", "57P03", "57P05", "53300")
+
+# Of a connection that was not made the driver has no code, only words: of the server (in its language), PgBouncer, or
+# libpq. What is not among them may pass, as "the database system is starting up" and "too many clients" do.
+_LASTING = re.compile(
+    r"authentication failed|password supplied|empty password|pg_hba\.conf|not permitted|permission denied"
+    r"|(role|database|user|file) \"[^\"]*\" does not exist|no such (user|database)"
+    r"|invalid (\w+ )+(value|number)|not currently accepting|certificate|private key|does not support SSL"
+)
+
+
+def _lasts(text: str) -> bool:
+    return _LASTING.search(text) is not None or is_unknown_host(text)
 
 
 def _connect_arguments(url: URL, options: DatabaseOptions) -> dict[str, Any]:

@@ -134,7 +134,9 @@ class SQLiteDialect(Dialect):
             return PermissionDeniedError(f"Permission denied: {where} ({text})", "Check who may write the file.")
         if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             return DatabaseBusyError(
-                f"The database is locked by {_holder(where)}: {where}", "Wait for it to finish, then try again."
+                f"The database is locked by {_holder(where)}: {where}",
+                "Wait for it to finish, then try again.",
+                is_outage=True,
             )
         if code.startswith("SQLITE_INTERRUPT"):
             return DatabaseTimeoutError(f"The database gave up: {where} (the question took too long)", "Try again.")

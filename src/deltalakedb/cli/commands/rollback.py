@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from .. import options
+from .. import confirmation, options
 from ..help import WithExamples
-from ..logs import are_for_machines
 from ..output.human import deleted_rows, printable
 from ..run import Run
 
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
     ],
 )
 @options.table_id_argument
-@click.option("--yes", is_flag=True, help="Don't ask.")
+@confirmation.yes
 @click.option("--dry-run", is_flag=True, help="Say what would be deleted, and change nothing.")
 @options.storage
 @options.common
@@ -35,8 +33,8 @@ def command(run: Run, table_id: str, yes: bool, dry_run: bool) -> int:
     The log takes over again: it is checked first that it opens, and nothing below the table's location is touched.
     Exits with 3, and deletes nothing, where that would lose anything.
     """
-    if not (yes or dry_run or (sys.stdin.isatty() and not are_for_machines())):
-        raise _unanswerable()
+    if not (yes or dry_run):
+        confirmation.check_answerable("A rollback")
     from ...migrate.rollback import rollback
 
     with run.database() as database:
@@ -46,12 +44,6 @@ def command(run: Run, table_id: str, yes: bool, dry_run: bool) -> int:
         report = rollback(database, table_id, dry_run=dry_run, storage_options=run.storage_options)
     run.output.rolled_back(report)
     return 0
-
-
-def _unanswerable() -> Exception:
-    from ...errors import ArgumentError
-
-    return ArgumentError("A rollback wants to be confirmed, and nobody is there to ask.", "Add --yes.")
 
 
 def _confirmed(run: Run, database: Database, table_id: str) -> bool:

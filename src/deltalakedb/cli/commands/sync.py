@@ -12,6 +12,7 @@ import click
 from .. import options
 from ..failures import explain
 from ..help import WithExamples
+from ..output.human import printable
 from ..run import Run
 from ..signals import stop_requests
 from ..synced import SyncedTable, SyncReport, UnsyncedTable
@@ -54,7 +55,7 @@ def command(run: Run, table_ids: tuple[str, ...], all_tables: bool, watch: float
         if watch is not None:
             return _watch(run, database, table_ids, watch)
         report = _round(run, database, table_ids, None)
-        run.output.synced(report)
+        _print(run, report)
     return 1 if report.failed else 0
 
 
@@ -77,51 +78,36 @@ def _watch(run: Run, database: Database, table_ids: Sequence[str], seconds: floa
 def _print(run: Run, report: SyncReport) -> None:
     run.output.synced(report)
     sys.stdout.flush()  # whoever reads the pipe waits for it
+    for hint in report.hints:
+        run.note(f"hint: {printable(hint)}")
 
 
 def _round(run: Run, database: Database, table_ids: Sequence[str], stop: Event | None) -> SyncReport:
+    from ...migrate.sync import UnreadableTable, tables_to_sync
+
     tables: list[SyncedTable | UnsyncedTable] = []
-    for one in _entries(database, table_ids):
+    for one in tables_to_sync(database, table_ids, None if stop is None else stop.is_set):
         if stop is not None and stop.is_set():
             break
-        tables.append(one if isinstance(one, UnsyncedTable) else _sync(run, database, one, stop))
+        if isinstance(one, UnreadableTable):
+            tables.append(UnsyncedTable(one.table_id, one.location, None, one.error.message))
+        else:
+            tables.append(_sync(run, database, one, stop))
     return SyncReport(tuple(tables))
-
-
-def _entries(database: Database, table_ids: Sequence[str]) -> Sequence[TableEntry | UnsyncedTable]:
-    """Returns the tables that are asked for, also those that can't be read.
-
-    Raises:
-        TableNotFoundError, ImportIncompleteError: that is all of them.
-    """
-    from ...catalog import registry
-    from ...errors import ImportIncompleteError, TableNotFoundError
-
-    found: list[TableEntry | UnsyncedTable] = []
-    errors: list[TableNotFoundError | ImportIncompleteError] = []
-    with database.reading() as connection:
-        if not table_ids:
-            return registry.entries(connection)
-        for table_id in dict.fromkeys(table_ids):
-            try:
-                found.append(registry.readable(connection, table_id))
-            except (TableNotFoundError, ImportIncompleteError) as error:
-                status = registry.status_of(connection, table_id)
-                location = None if status is None else status.location
-                found.append(UnsyncedTable(table_id, location, None, error.message))
-                errors.append(error)
-    if len(errors) == len(found):
-        raise errors[0]
-    return found
 
 
 def _mention_incomplete(run: Run, database: Database) -> None:
     from ...catalog import registry
+    from ...migrate.retrying import persistently
 
-    with database.reading() as connection:
-        known = {status.table_id for status in registry.statuses(connection)}
-        for table_id in sorted(known - {entry.table_id for entry in registry.entries(connection)}):
-            run.note(f"Warning: passed over {table_id!r}: its import has not completed")
+    def look() -> tuple[set[str], set[str]]:
+        with database.reading() as connection:
+            known = {status.table_id for status in registry.statuses(connection)}
+            return known, known - {entry.table_id for entry in registry.entries(connection)}
+
+    known, incomplete = persistently(look, database=database, name="sync")
+    for table_id in sorted(incomplete):
+        run.note(f"Warning: passed over {table_id!r}: its import has not completed")
     if not known:
         run.note("The catalog is empty.")
 
@@ -129,8 +115,10 @@ def _mention_incomplete(run: Run, database: Database) -> None:
 def _sync(run: Run, database: Database, entry: TableEntry, stop: Event | None) -> SyncedTable | UnsyncedTable:
     from ...errors import DeltaLakeDBError
     from ...migrate.importer import import_table
+    from ...migrate.retrying import check_given_up
 
     try:
+        check_given_up(database)
         report = import_table(
             database,
             entry.location,
@@ -141,6 +129,6 @@ def _sync(run: Run, database: Database, entry: TableEntry, stop: Event | None) -
             command="sync",
         )
     except DeltaLakeDBError as error:
-        message = explain(error, run.secrets.scrub).message
-        return UnsyncedTable(entry.table_id, entry.location, entry.version, message)
+        failure = explain(error, run.secrets.scrub)
+        return UnsyncedTable(entry.table_id, entry.location, entry.version, failure.message, failure.hint)
     return SyncedTable(report, entry.version)

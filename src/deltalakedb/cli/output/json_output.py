@@ -225,7 +225,7 @@ def _synced(table: SyncedTable | UnsyncedTable) -> dict[str, Any]:
     if isinstance(table, SyncedTable):
         gone = [[gap.first_version, gap.last_version] for gap in table.report.gaps if gap.floor > table.from_version]
         return {**_pick(table.report, _IMPORT), "from_version": table.from_version, "gaps": gone}
-    return {**_pick(table, ("table_id", "location", "from_version", "error")), "status": "failed"}
+    return {**_pick(table, ("table_id", "location", "from_version", "error", "hint")), "status": "failed"}
 
 
 def _file(file: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,12 @@ from .human import printable, speaks_unicode
 _ENDLESS = 100_000
 """The width of a pipe: nothing is cut or wrapped there."""
 
+_NARROWEST = 12
+"""A column that gives way, as one of table ids does, gets no narrower than so many letters."""
+
+_BETWEEN = 3
+"""The columns of a terminal between those of a table there."""
+
 _MARKS = {"ok": ("✓", "+", "green"), "bad": ("✗", "x", "bold red"), "note": ("·", "-", "dim")}
 
 
@@ -84,13 +90,38 @@ def table(*columns: str, right: Sequence[str] = (), fold: Sequence[str] = ()) ->
 
 
 def show(console: Console, grid: Table) -> None:
-    """Prints a table; in a pipe without the blanks that pad its lines."""
+    """Prints a table; in a pipe without the blanks that pad its lines, on a narrow terminal row by row."""
     if is_terminal():
-        console.print(grid)
+        if _width(grid) <= console.width:
+            console.print(grid)
+        else:
+            _rows(console, grid)
         return
     with console.capture() as captured:
         console.print(grid)
     sys.stdout.writelines(f"{text.rstrip()}\n" for text in captured.get().splitlines())
+
+
+def _width(grid: Table) -> int:
+    """Returns how many columns of a terminal a table needs, for the names in it to be read."""
+    widths = []
+    for column in grid.columns:
+        cells = [Text(str(column.header)), *(each for each in column.cells if isinstance(each, Text))]
+        widest = max(each.cell_len for each in cells)
+        gives_way = not column.no_wrap or not column.header  # a bar may be cut
+        widths.append(min(widest, _NARROWEST) if gives_way else widest)
+    return sum(widths) + _BETWEEN * (len(widths) - 1)
+
+
+def _rows(console: Console, grid: Table) -> None:
+    """Prints the rows of a table that is too wide for the terminal: a headline each, and below it what it says."""
+    names = [str(column.header) for column in grid.columns]
+    between = f" {mark('note').plain} "
+    for row in zip(*(column.cells for column in grid.columns), strict=True):
+        cells = [(name, each) for name, each in zip(names, row, strict=True) if isinstance(each, Text)]
+        at = 1 if names[0] else 2  # a sign stands before the name
+        line(console, Text(" ").join(each for _, each in cells[:at]))
+        fact(console, Text("  "), between.join(f"{name} {each.plain}" for name, each in cells[at:] if each.plain))
 
 
 def cell(text: str, style: str = "") -> Text:

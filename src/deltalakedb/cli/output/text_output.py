@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
+from ...errors import command_line
 from . import listings, reports
 from .base import Output
 from .human import plural, printable, versions
@@ -78,9 +79,12 @@ class TextOutput(Output):
             sign = mark("ok" if one.ok else "bad")
             fact(console, Text("  ").append_text(sign).append(f" {one.name:{width}}  ", ""), one.detail)
         if check.can_rollback:
-            line(console, Text("\n  What `deltalakedb rollback` does:", "dim"))
-            for statement in check.statements:
-                line(console, f"    {printable(statement)}")
+            said = Text(f"\n  What `{printable(command_line('rollback', check.table_id))}` does:", "dim")
+        else:
+            said = Text("\n  By hand, which loses for good what SQL alone has (`export` keeps it):", "yellow")
+        line(console, said)
+        for statement in check.statements:
+            line(console, f"    {printable(statement)}")
 
     def rolled_back(self, report: RollbackReport) -> None:
         reports.rolled_back(stdout(), report)
