@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from os import PathLike, fspath
 
@@ -23,6 +23,7 @@ from . import upgrade
 from .dialects import dialect_for
 from .options import DatabaseOptions
 from .secrets import Secrets
+from .urls import masked, taken_apart
 
 DEFAULT_URL = "sqlite:///deltalakedb.db"
 
@@ -44,7 +45,7 @@ class Database:
         url = fspath(url)  # a path is no URL either, and is told so
         self.url = _parse(url)
         self.options = options or DatabaseOptions()
-        self._secrets = Secrets.of([url])
+        self._secrets = Secrets.of(urls=[url])
         self.dialect = dialect_for(self.url.drivername)
         self._ready = False  # the tables are there and of this release
         if any("\0" in part for part in (self.url.database, self.url.host, self.url.username) if part):
@@ -57,7 +58,7 @@ class Database:
     @property
     def where(self) -> str:
         """The URL for people: without its password, with the schema behind it."""
-        where = self.scrub(self.url.render_as_string(hide_password=True))
+        where = self.scrub(masked(self.url.render_as_string(hide_password=True)))
         return where if self.options.schema is None else f"{where}, schema {self.options.schema}"
 
     def scrub(self, text: str) -> str:
@@ -165,12 +166,11 @@ class Database:
 
 
 def _parse(url: str) -> URL:
-    parsed: URL | None
-    try:
-        parsed = make_url(url)
-    except (UrlError, NoSuchModuleError, ValueError):
-        parsed = None  # the error is not passed on: it may quote the password
-    if parsed is None or "@" in (parsed.host or ""):
+    parsed: URL | None = None
+    if taken_apart(url) is not None:
+        with suppress(UrlError, NoSuchModuleError, ValueError):  # not passed on: they may quote the password
+            parsed = make_url(url)
+    if parsed is None:
         raise ArgumentError(
             "The database URL can't be understood.",
             "It has the form postgresql://user:password@host:port/database or sqlite:///path/to/file.db; "

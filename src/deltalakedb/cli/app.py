@@ -129,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         terminable(),
         logging_to_stderr(
             verbose=given.verbose,
-            scrub=secrets.scrub,
+            secrets=secrets,
             for_machines=given.log_format == "json",
             command=given.command,
         ),
@@ -165,7 +165,7 @@ def _stopped(given: Arguments, secrets: Secrets, error: BaseException) -> int:
     if isinstance(error, BrokenPipeError):
         _close_stdout()
         return _READER_GONE
-    line = secrets.scrub(given.resuming()) if given.can_resume else None
+    line = given.resuming(secrets.scrub) if given.can_resume else None
     with suppress(OSError):
         text = f"Interrupted.{f' Go on with: {line}' if line else ''}"
         say(text if are_for_machines() else _after_key() + text, level=logging.WARNING, step="interrupted")

@@ -49,8 +49,8 @@ class Settings:
         self._context = context
         self._config = config.load(context.params.get("config"))
         self._secrets = secrets
-        urls = [str(self._config.settings.get(name, "")) for name in ("database-url", "read-url")]
-        secrets.learn(urls, secret_values(self._config.settings.get(STORAGE, {})))
+        urls = (str(self._config.settings.get(name, "")) for name in ("database-url", "read-url"))
+        secrets.learn(keys=secret_values(self._config.settings.get(STORAGE, {})), urls=filter(None, urls))
 
     @property
     def path(self) -> Path | None:
@@ -79,7 +79,7 @@ class Settings:
             return self.of(_URL)
         file = self.of(_URL_FILE)
         url = _first_line(Path(file.value))
-        self._secrets.learn([url])
+        self._secrets.learn(urls=[url])
         return Setting("database-url", url, f"{file.value} ({file.source})")
 
     def storage_options(self) -> dict[str, Setting]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,9 +86,11 @@ def _look(run: Run, database: Database, max_lag: int, max_age: timedelta | None)
 
     try:
         with database.reading() as connection:
-            return problems(connection, max_lag=max_lag, max_age=max_age)
+            found = problems(connection, max_lag=max_lag, max_age=max_age)
     except (CatalogError, PermissionDeniedError) as error:
         return [Problem("unreachable", None, explain(error, run.secrets.scrub).message)]
+    # Another release, or another tool, may have left a password in the catalog.
+    return [replace(one, message=run.secrets.scrub(one.message)) for one in found]
 
 
 def _told(run: Run, report: CheckReport, webhook: str, state: Path | None) -> CheckReport:
