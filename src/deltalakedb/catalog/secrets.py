@@ -93,7 +93,9 @@ class Secrets:
         parts = taken_apart(url) if is_one else None
         if parts is None:
             matches = (rule.search(url) for rule in _BY_PLACE)
-            self._passwords |= {match["secret"] for match in matches if match is not None}
+            found = {match["secret"] for match in matches if match is not None}
+            # Who doesn't encode an @ in a password may see the part before it taken for the whole.
+            self._passwords |= found | {secret.partition("@")[0] for secret in found}
         else:
             self._passwords |= {*parts.passwords}
             hosts = re.split(r"[,:]", parts.hosts)
