@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +15,7 @@ import psutil
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.pool import NullPool
+from sqlalchemy.util import asbool
 
 from ...errors import (
     ArgumentError,
@@ -30,7 +32,27 @@ from ..packing import value_format
 from ..packing.base import Packed
 from .base import Dialect
 
-_OPTIONS = frozenset({"timeout", "isolation_level", "detect_types", "check_same_thread", "cached_statements", "uri"})
+
+def _seconds(text: str) -> bool:
+    return 0 <= float(text) < math.inf
+
+
+def _whole(text: str) -> bool:
+    return int(text) >= 0
+
+
+def _flag(text: str) -> bool:
+    return isinstance(asbool(text), bool)
+
+
+_OPTIONS: Mapping[str, tuple[Callable[[str], bool], str]] = {
+    "timeout": (_seconds, "a number of seconds"),
+    "isolation_level": (lambda _text: True, "a text"),
+    "detect_types": (_whole, "a whole number"),
+    "check_same_thread": (_flag, "true or false"),
+    "cached_statements": (_whole, "a whole number"),
+    "uri": (_flag, "true or false"),
+}
 """What Python's driver takes behind the `?` of a URL; with `uri` all the rest is SQLite's own."""
 
 BUSY_SECONDS = 30
@@ -62,18 +84,20 @@ class SQLiteDialect(Dialect):
     pack = staticmethod(value_format.pack)
 
     def engine(self, url: URL, options: DatabaseOptions, *, read_only: bool) -> Engine:  # noqa: ARG002 (of servers)
-        unknown = set(url.query) - _OPTIONS
+        unknown = set(url.query) - {*_OPTIONS}
         if unknown and "uri" not in url.query:
             raise ArgumentError(
                 f"SQLite does not know {', '.join(sorted(unknown))} in a URL.",
                 "It has the form sqlite:///path/to/file.db.",
             )
+        for name, (is_right, kind) in _OPTIONS.items():
+            _check_option(name, url.query.get(name), is_right, kind)
         if url.database and not url.database.startswith("file:") and read_only:
             query = {**url.query, "mode": "ro", "uri": "true"}
             url = url.set(database=f"file:{quote(str(Path(url.database).absolute()))}", query=query)
         waits = {} if "timeout" in url.query else {"timeout": BUSY_SECONDS}
         engine = create_engine(
-            url,
+            url.set(drivername="sqlite"),
             connect_args={**waits, "isolation_level": None},
             poolclass=NullPool if url.database and ":memory:" not in url.database else None,
         )
@@ -149,6 +173,17 @@ class SQLiteDialect(Dialect):
         if code.startswith("SQLITE_CORRUPT"):
             return CatalogError(f"The database file is damaged: {where}", "Restore it from a backup, or import anew.")
         return CatalogError(f"The database refused: {text} ({where})")
+
+
+def _check_option(name: str, given: str | Sequence[str] | None, is_right: Callable[[str], bool], kind: str) -> None:
+    values = (given,) if isinstance(given, str) else given or ()
+    for value in values:
+        try:
+            right = is_right(value)
+        except ValueError:
+            right = False
+        if not right or len(values) > 1:
+            raise ArgumentError(f"In the URL of an SQLite database {name} is {kind}, given once, and not {value!r}.")
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
