@@ -11,6 +11,7 @@ import click
 from ..catalog.options import POOL_SIZE, DatabaseOptions
 from ..catalog.secrets import Secrets
 from ..errors import ArgumentError
+from ..home import home_expanded
 from ..log.remote.options import secret_values
 from . import config
 from .config import STORAGE
@@ -78,7 +79,7 @@ class Settings:
         if ranks[0] >= ranks[1]:
             return self.of(_URL)
         file = self.of(_URL_FILE)
-        url = _first_line(Path(file.value))
+        url = _first_line(Path(home_expanded(file.value)))
         self._secrets.learn(urls=[url])
         return Setting("database-url", url, f"{file.value} ({file.source})")
 

@@ -17,6 +17,7 @@ from ..catalog.options import DatabaseOptions
 from ..catalog.registry import TableEntry, TableStatus
 from ..catalog.trail import Trail
 from ..errors import ArgumentError, DeltaLakeDBError, LocationNotFoundError, TableBusyError
+from ..home import home_expanded
 from ..log.store import is_uri, open_store
 from .assess import Assessment, assess
 from .discover import FoundTable, discover
@@ -159,7 +160,7 @@ def _discovered(path: str | None, options: Mapping[str, str]) -> list[FoundTable
 
 def _listed(path: str | None, from_file: str, options: Mapping[str, str]) -> list[FoundTable]:
     try:
-        lines = Path(from_file).read_text(encoding="utf-8").splitlines()
+        lines = Path(home_expanded(from_file)).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError as error:
         raise LocationNotFoundError(f"Not found: {from_file}", "Check the path of the list.") from error
     except (OSError, ValueError) as error:  # not UTF-8, or a NUL in the path
@@ -170,7 +171,7 @@ def _listed(path: str | None, from_file: str, options: Mapping[str, str]) -> lis
 
 
 def _joined(path: str, line: str) -> str:
-    return f"{path.rstrip('/')}/{line.lstrip('/')}" if is_uri(path) else str(Path(path, line))
+    return f"{path.rstrip('/')}/{line.lstrip('/')}" if is_uri(path) else str(Path(path, home_expanded(line)))
 
 
 def _listed_table(location: str, options: Mapping[str, str]) -> FoundTable:

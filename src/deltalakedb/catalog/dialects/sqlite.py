@@ -30,6 +30,7 @@ from ...errors import (
 from ..options import DatabaseOptions
 from ..packing import value_format
 from ..packing.base import Packed
+from . import sqlite_unwritable as unwritable
 from .base import Dialect
 
 
@@ -113,6 +114,9 @@ class SQLiteDialect(Dialect):
             connection.execute("PRAGMA temp_store = MEMORY")
             connection.execute(f"PRAGMA cache_size = -{CACHE_BYTES >> 10}")
 
+        if url.query.get("mode") == "ro":
+            unwritable.let_read(engine)
+
         @event.listens_for(engine, "begin")
         def _begin(connection: Connection) -> None:
             # A writer takes its lock at once: upgrading later would fail, not wait, where another one was faster.
@@ -122,7 +126,10 @@ class SQLiteDialect(Dialect):
 
     def missing(self, url: URL) -> bool:
         name = url.database or ""
-        return not name.startswith("file:") and not Path(name).exists()
+        try:
+            return not name.startswith("file:") and not Path(name).exists()
+        except OSError:  # somebody else's folder: SQLite says it
+            return False
 
     def harden(self, connection: Connection) -> None:
         _driver(connection).execute("PRAGMA synchronous = FULL")
@@ -150,29 +157,71 @@ class SQLiteDialect(Dialect):
     def explain(self, error: BaseException, where: str) -> DeltaLakeDBError | None:
         if not isinstance(error, sqlite3.Error):
             return None
-        text = str(error)
-        code = getattr(error, "sqlite_errorname", "") or ""
-        if code.startswith("SQLITE_FULL"):
-            return DiskFullError(f"Disk space exhausted: {where}", "Free some space, then go on with --resume.")
-        if code.startswith(("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH")):
-            return PermissionDeniedError(f"Permission denied: {where} ({text})", "Check who may write the file.")
-        if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-            return DatabaseBusyError(
-                f"The database is locked by {_holder(where)}: {where}", "Wait for it to finish, then try again."
-            )
-        if code.startswith("SQLITE_INTERRUPT"):
-            return DatabaseTimeoutError(f"The database gave up: {where} (the question took too long)", "Try again.")
-        if code.startswith("SQLITE_NOTADB"):
-            return DatabaseConnectionError(
-                f"Database connection failed: {where} is not a SQLite database", "Name another file."
-            )
-        if code.startswith("SQLITE_CANTOPEN"):
-            return DatabaseConnectionError(
-                f"Database connection failed: {where} can't be opened", "Check that its folder is there and writable."
-            )
-        if code.startswith("SQLITE_CORRUPT"):
-            return CatalogError(f"The database file is damaged: {where}", "Restore it from a backup, or import anew.")
+        text, code = str(error), getattr(error, "sqlite_errorname", "") or ""
+        for codes, kind, message, hint in _ANSWERS:
+            if code.startswith(codes):
+                said = message.format(where=where, text=text, holder=_holder(where) if "{holder}" in message else "")
+                return kind(said, hint)
         return CatalogError(f"The database refused: {text} ({where})")
+
+
+_ANSWERS: tuple[tuple[tuple[str, ...], type[DeltaLakeDBError], str, str], ...] = (
+    ((unwritable.UNREADABLE,), PermissionDeniedError, "Permission denied: {where} ({text})", unwritable.HINT),
+    ((unwritable.CHANGED,), DatabaseBusyError, "The database is busy: {where} ({text})", "Try again."),
+    (
+        ("SQLITE_FULL",),
+        DiskFullError,
+        "Disk space exhausted: {where}",
+        "Free some space, then go on with --resume.",
+    ),
+    (
+        ("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH"),
+        PermissionDeniedError,
+        "Permission denied: {where} ({text})",
+        "Check who may write the file and its folder.",
+    ),
+    (
+        # How network drives fail: no locks, or no memory that processes share.
+        (
+            *("SQLITE_PROTOCOL", "SQLITE_NOLFS", "SQLITE_IOERR_LOCK", "SQLITE_IOERR_UNLOCK", "SQLITE_IOERR_RDLOCK"),
+            *("SQLITE_IOERR_CHECKRESERVEDLOCK", "SQLITE_IOERR_SHM"),
+        ),
+        DatabaseConnectionError,
+        "Database connection failed: {where} is on a file system without the locks that SQLite needs ({text})",
+        "Keep the file on a local disk; what several machines share belongs into PostgreSQL or MariaDB.",
+    ),
+    (
+        ("SQLITE_BUSY", "SQLITE_LOCKED"),
+        DatabaseBusyError,
+        "The database is locked by {holder}: {where}",
+        "Wait for it to finish, then try again.",
+    ),
+    (
+        ("SQLITE_INTERRUPT",),
+        DatabaseTimeoutError,
+        "The database gave up: {where} (the question took too long)",
+        "Try again.",
+    ),
+    (
+        ("SQLITE_NOTADB",),
+        DatabaseConnectionError,
+        "Database connection failed: {where} is not a SQLite database",
+        "Name another file.",
+    ),
+    (
+        ("SQLITE_CANTOPEN",),
+        DatabaseConnectionError,
+        "Database connection failed: {where} can't be opened",
+        "Check that its folder is there and writable.",
+    ),
+    (
+        ("SQLITE_CORRUPT",),
+        CatalogError,
+        "The database file is damaged: {where}",
+        "Restore it from a backup, or import anew.",
+    ),
+)
+"""What is said to the codes that begin so."""
 
 
 def _check_option(name: str, given: str | Sequence[str] | None, is_right: Callable[[str], bool], kind: str) -> None:
