@@ -340,3 +340,58 @@ def test_options_that_can_not_be_are_said_without_the_password(query: str):
         with pytest.raises(DatabaseConnectionError, match="Database connection failed") as raised:
             database.has_catalog()
         assert "hush" not in raised.value.message
+
+
+# ---- packets
+
+
+@pytest.fixture
+def small_packets(mysql_server: str, mysql_url: str) -> Iterator[str]:
+    """A database whose server takes a mebibyte at once."""
+    with closing(connect_mysql(mysql_server)) as admin, admin.cursor() as cursor:
+        cursor.execute("SELECT @@max_allowed_packet")
+        (before,) = cursor.fetchone()
+        cursor.execute("SET GLOBAL max_allowed_packet = 1048576")
+        yield mysql_url
+        cursor.execute(f"SET GLOBAL max_allowed_packet = {before}")
+
+
+@pytest.mark.parametrize("local", [True, False])
+@pytest.mark.parametrize("where", ["delta_files", "delta_metadata", "delta_commits"])
+def test_a_row_that_is_larger_than_a_packet_is_refused_at_once(
+    small_packets: str, log: LogBuilder, where: str, local: bool, request: pytest.FixtureRequest
+):
+    if not local:
+        request.getfixturevalue("without_local")
+    large = "x" * (3 << 20)
+    log.commit(
+        protocol(),
+        metadata(configuration={"x": large} if where == "delta_metadata" else {}),
+        add("a", stats=large if where == "delta_files" else None),
+        {"commitInfo": {"x": large if where == "delta_commits" else ""}},
+    )
+    with closing(Database(small_packets)) as database:
+        with pytest.raises(CatalogError, match=rf"a row of {where} for t has 3,145,\d+ bytes.* is 1,048,576") as raised:
+            import_table(database, str(log.root), "t")
+        assert "SET GLOBAL max_allowed_packet = 8388608" in raised.value.hint
+        assert not raised.value.transient
+        with closing(connect_mysql(small_packets)) as admin, admin.cursor() as cursor:
+            cursor.execute("SET GLOBAL max_allowed_packet = 8388608")
+    with closing(Database(small_packets)) as database:
+        assert import_table(database, str(log.root), "t", resume=True).status == "completed"
+
+
+def test_rows_that_are_almost_as_large_as_a_packet_come_in(small_packets: str, log: LogBuilder):
+    log.commit(protocol(), metadata(), *(add(name, stats="x" * 900_000) for name in "abcdefgh"))
+    with closing(Database(small_packets)) as database:
+        import_table(database, str(log.root), "t")
+        with database.reading() as connection:
+            read = connection.execute(text("SELECT stats FROM delta_files")).scalars()
+            assert sum(stats == "x" * 900_000 for stats in read) == 8
+
+
+def test_a_statement_that_is_larger_than_a_packet_is_refused_before_it_is_sent(small_packets: str):
+    with closing(Database(small_packets)) as database, database.transaction() as connection:
+        with pytest.raises(pymysql.OperationalError, match="a statement of 1,048,583 bytes; max_allowed_packet is"):
+            connection.connection.driver_connection.query("SELECT " + "1" * (1 << 20))
+        assert connection.exec_driver_sql("SELECT 1").scalar() == 1

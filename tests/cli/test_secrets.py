@@ -19,7 +19,7 @@ def scrubbed(url: str, text: str) -> str:
         ("postgresql://u:p%40ss@h/db", "tried p@ss or p%40ss", "tried *** or ***"),
         ("postgresql://u:p%2fss@h/db", "tried p/ss, p%2fss or p%2Fss", "tried ***, *** or ***"),
         ("postgresql://u:a+b@h/db", "tried a+b", "tried ***"),
-        ("postgresql://u:p@ss@h/db", "no host ss@h for p", "no host ss@h for ***"),
+        ("postgresql://u:open@sesame@h/db", "no host h for open, open@sesame", "no host h for ***, ***"),
         ("postgresql://h/db?user=u&password=secret", "?user=u&password=secret x", "?user=u&password=*** x"),
         ("postgresql://h/db?password=secret", "tried secret", "tried ***"),
         ("postgresql://u:post@h/db", "postgresql://u:post@h: post", "postgresql://u:***@h: ***"),

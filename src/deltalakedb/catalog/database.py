@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from os import PathLike, fspath
+from urllib.parse import unquote
 
 from sqlalchemy import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError as UrlError
@@ -19,10 +21,12 @@ from ..errors import (
     DatabaseTimeoutError,
     DeltaLakeDBError,
 )
+from ..home import home_expanded
 from . import upgrade
 from .dialects import dialect_for
 from .options import DatabaseOptions
 from .secrets import Secrets
+from .urls import DatabaseUrl, masked, taken_apart
 
 DEFAULT_URL = "sqlite:///deltalakedb.db"
 
@@ -44,12 +48,17 @@ class Database:
         url = fspath(url)  # a path is no URL either, and is told so
         self.url = _parse(url)
         self.options = options or DatabaseOptions()
-        self._secrets = Secrets.of([url])
-        self.dialect = dialect_for(self.url.drivername)
+        self._secrets = Secrets.of(urls=[url])
+        self.dialect = dialect_for(self.url.drivername, masked(url).partition("://")[2])
         self._ready = False  # the tables are there and of this release
         self.has_answered = False  # since the command began: a server that did, and is silent now, is away for a while
         if any("\0" in part for part in (self.url.database, self.url.host, self.url.username) if part):
             raise ArgumentError(f"Not a database URL: {self.where!a}", "There is a NUL in it.")
+        if self.dialect.name == "sqlite" and self.url.host:
+            raise ArgumentError(
+                f"Not a database URL: {self.where}",
+                "A slash is missing: it is sqlite:///relative/file.db or sqlite:////absolute/file.db.",
+            )
         if self.dialect.name == "sqlite" and self.url.database in (None, "", ":memory:"):
             raise ArgumentError("A catalog needs a database file.", "Name one: sqlite:///deltalakedb.db")
         if self.options.schema is not None and not self.dialect.has_schemas:
@@ -58,7 +67,7 @@ class Database:
     @property
     def where(self) -> str:
         """The URL for people: without its password, with the schema behind it."""
-        where = self.scrub(self.url.render_as_string(hide_password=True))
+        where = self.scrub(masked(self.url.render_as_string(hide_password=True)))
         return where if self.options.schema is None else f"{where}, schema {self.options.schema}"
 
     def scrub(self, text: str) -> str:
@@ -176,15 +185,53 @@ class Database:
 
 
 def _parse(url: str) -> URL:
-    parsed: URL | None
-    try:
-        parsed = make_url(url)
-    except (UrlError, NoSuchModuleError, ValueError):
-        parsed = None  # the error is not passed on: it may quote the password
-    if parsed is None or "@" in (parsed.host or ""):
+    parts = taken_apart(url)
+    parsed: URL | None = None
+    if parts is not None and _HOSTS.search(parts.hosts):
+        parsed = _of_hosts(parts)
+    elif parts is not None:
+        with suppress(UrlError, NoSuchModuleError, ValueError):  # not passed on: they may quote the password
+            parsed = make_url(url)
+    if parsed is None:
         raise ArgumentError(
             "The database URL can't be understood.",
             "It has the form postgresql://user:password@host:port/database or sqlite:///path/to/file.db; "
             "in a password, write @ as %40 and / as %2F.",
         )
-    return parsed.set(drivername=parsed.drivername.lower())
+    parsed = parsed.set(drivername=parsed.drivername.lower())
+    if parsed.drivername.startswith("sqlite") and parsed.database and parsed.database.startswith("~"):
+        return parsed.set(database=home_expanded(parsed.database))
+    return parsed
+
+
+_HOSTS = re.compile(r",|%2f", re.I)
+"""In several hosts, or in the folder of a Unix socket."""
+
+_HOST_AND_PORT = re.compile(r"^(\[.*\]|[^:]*):\d*$")
+
+
+def _of_hosts(parts: DatabaseUrl) -> URL:
+    """Returns the URL of a server at one of several hosts, or at a Unix socket, which only libpq knows.
+
+    Source: PostgreSQL, "Connection Strings", "Specifying Multiple Hosts".
+    """
+    if parts.scheme.lower().partition("+")[0] not in ("postgresql", "postgres"):
+        raise ArgumentError(
+            f"Only PostgreSQL takes several hosts, or a folder: {parts.masked}",
+            "Name one host; for a socket of MySQL, write ?unix_socket=/path/to/socket.",
+        )
+    places = [_HOST_AND_PORT.sub(r"\1", one) for one in parts.hosts.split(",")]
+    ports = [one[len(place) + 1 :] for one, place in zip(parts.hosts.split(","), places, strict=True)]
+    query: dict[str, list[str]] = {"host": [",".join(unquote(place).strip("[]") for place in places)]}
+    if any(ports):
+        query["port"] = [",".join(ports)]
+    for name, value in parts.options:
+        query.setdefault(name, []).append(value)
+    password = None if parts.password is None else unquote(parts.password)
+    return URL.create(
+        parts.scheme,
+        parts.user,
+        password,
+        database=parts.database,
+        query={name: values[0] if len(values) == 1 else values for name, values in query.items()},
+    )

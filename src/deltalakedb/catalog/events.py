@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
@@ -173,6 +173,17 @@ def os_user() -> str:
     return str(psutil.Process().username())
 
 
-def as_json(value: Mapping[str, Any]) -> str:
-    """Returns options or changes as they are written."""
-    return json.dumps(value, default=str)
+def as_json(value: Mapping[str, Any], scrub: Callable[[str], str] = str) -> str:
+    """Returns options or changes as they are written; `scrub` takes the passwords out of a text."""
+
+    def plain(one: Any) -> Any:
+        match one:
+            case None | bool() | int() | float():
+                return one
+            case dict():
+                return {name: plain(item) for name, item in one.items()}
+            case list() | tuple():
+                return [plain(item) for item in one]
+        return scrub(str(one))
+
+    return json.dumps(plain(dict(value)))

@@ -40,7 +40,7 @@ class Trail:
         self.command = command
         self.table_id = table_id
         self._database = database
-        self._options = database.scrub(events.as_json(given))
+        self._options = events.as_json(given, database.scrub)
         self._started_at = registry.now()
 
     def note(self, connection: Connection, *, forgotten: TableEntry | None = None, **changes: Any) -> None:

@@ -29,6 +29,7 @@ from .logs import are_for_machines, logging_to_stderr, say
 from .output import output_for
 from .secrets import secrets_of
 from .signals import Terminated, terminable
+from .streams import close_stdout, make_usable
 
 logger = logging.getLogger(__name__)
 
@@ -121,15 +122,15 @@ def program() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line, by default the process's own, and returns the exit code."""
+    make_usable()
     words = list(sys.argv[1:] if arguments is None else arguments)
     given = Arguments(tuple(words))
     secrets = secrets_of(given)
-    _let_any_name_pass()
     with (
         terminable(),
         logging_to_stderr(
             verbose=given.verbose,
-            scrub=secrets.scrub,
+            secrets=secrets,
             for_machines=given.log_format == "json",
             command=given.command,
         ),
@@ -163,9 +164,9 @@ def run_line(words: Sequence[str], secrets: Secrets | None = None) -> int:
 
 def _stopped(given: Arguments, secrets: Secrets, error: BaseException) -> int:
     if isinstance(error, BrokenPipeError):
-        _close_stdout()
+        close_stdout()
         return _READER_GONE
-    line = secrets.scrub(given.resuming()) if given.can_resume else None
+    line = given.resuming(secrets.scrub) if given.can_resume else None
     with suppress(OSError):
         text = f"Interrupted.{f' Go on with: {line}' if line else ''}"
         say(text if are_for_machines() else _after_key() + text, level=logging.WARNING, step="interrupted")
@@ -203,25 +204,10 @@ def _failed(given: Arguments, secrets: Secrets, error: Exception) -> int:
             output_for(given.output).failed(failure)
         sys.stdout.flush()
     except OSError:  # a full disk or a closed pipe is what may have failed in the first place
-        _close_stdout()
+        close_stdout()
     return failure.exit_code
 
 
 def _color() -> bool | None:
     """Whether click may colour: None leaves it to whether the stream is a terminal."""
     return False if os.environ.get("NO_COLOR") else None
-
-
-def _let_any_name_pass() -> None:
-    """File names are bytes: those that are no text leave as they came, instead of ending the command."""
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            is_utf8 = stream.encoding.lower().replace("-", "") == "utf8"
-            reconfigure(errors="surrogateescape" if is_utf8 else "backslashreplace")
-
-
-def _close_stdout() -> None:
-    """Leaves nothing for the interpreter to flush at its end: it would complain once more."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

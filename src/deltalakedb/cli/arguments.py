@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -48,15 +49,20 @@ class Arguments:
         return self._last("--webhook")
 
     @property
+    def database_urls(self) -> list[str]:
+        """What was given as the URL of a database, whatever it looks like."""
+        return [url for url in (self._last("--database-url"), self._last("--read-url")) if url]
+
+    @property
     def can_resume(self) -> bool:
         """Whether the command can go on where it was interrupted."""
         return bool(self.words) and self.words[0] in ("import", "batch-import") and "--dry-run" not in self._options()
 
-    def resuming(self) -> str:
-        """Returns the command line that goes on after an interrupt, fit for a shell."""
+    def resuming(self, scrub: Callable[[str], str] = str) -> str:
+        """Returns the command line that goes on after an interrupt, fit for a shell; `scrub` takes out passwords."""
         options = [word for word in self._options() if word not in ("--resume", "--replace", "--yes")]
         rest = self.words[len(self._options()) :]
-        return shlex.join(["deltalakedb", *options, "--resume", *rest])
+        return shlex.join(["deltalakedb", *map(scrub, options), "--resume", *map(scrub, rest)])
 
     def storage_options(self) -> dict[str, str]:
         """Returns the storage options, as far as they have the form of one."""

@@ -6,6 +6,7 @@ working folder or in one above it. Paths in it start from its own folder.
 
 from __future__ import annotations
 
+import logging
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import ArgumentError
+from ..home import home_expanded
+
+logger = logging.getLogger(__name__)
 
 FILE = "deltalakedb.toml"
 _PROJECT = "pyproject.toml"
@@ -69,18 +73,44 @@ def load(given: str | None) -> Config:
         ArgumentError: it can't be read, or says something that we don't understand.
     """
     if given is None:
-        return next(_found(Path.cwd()), Config())
-    path = Path(given).absolute()
+        try:
+            here = Path.cwd()
+        except OSError:  # it has been deleted; whoever names everything needs none
+            return Config()
+        return next(_found(here), Config())
+    path = Path(home_expanded(given)).absolute()
     return Config(path, _checked(path, _section(path, _parsed(path))))
 
 
 def _found(folder: Path) -> Iterator[Config]:
     for place in (folder, *folder.parents):
-        for path in (place / FILE, place / _PROJECT):
-            if path.is_file():
-                document = _parsed(path)
-                if path.name == FILE or "deltalakedb" in document.get("tool", {}):
-                    yield Config(path, _checked(path, _section(path, document)))
+        path = place / FILE
+        if _is_file(path):
+            yield Config(path, _checked(path, _parsed(path)))
+        path = place / _PROJECT
+        if _is_file(path) and (document := _concerning_us(path)) is not None:
+            yield Config(path, _checked(path, _section(path, document)))
+
+
+def _is_file(path: Path) -> bool:
+    """Tells whether a file is there; in a folder that can't be searched, none is."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def _concerning_us(path: Path) -> dict[str, Any] | None:
+    """Returns a project's file that has settings of ours. One that is broken elsewhere is for others to find."""
+    try:
+        if b"deltalakedb" not in path.read_bytes():
+            return None
+    except OSError as error:
+        logger.debug("%s can't be read: %s", path, error.strerror)
+        return None
+    document = _parsed(path)
+    tool = document.get("tool")
+    return document if isinstance(tool, dict) and "deltalakedb" in tool else None
 
 
 def _parsed(path: Path) -> dict[str, Any]:
@@ -93,7 +123,10 @@ def _parsed(path: Path) -> dict[str, Any]:
 
 
 def _section(path: Path, document: dict[str, Any]) -> Any:
-    return document.get("tool", {}).get("deltalakedb", {}) if path.name == _PROJECT else document
+    if path.name != _PROJECT:
+        return document
+    tool = document.get("tool")
+    return tool.get("deltalakedb", {}) if isinstance(tool, dict) else {}
 
 
 def _checked(path: Path, section: Any) -> dict[str, Any]:
@@ -115,9 +148,9 @@ def _checked(path: Path, section: Any) -> dict[str, Any]:
 def _placed(folder: Path, name: str, value: Any) -> Any:
     """Lets what is relative in a file start from the file's folder."""
     if name == "database-url-file":
-        return str(folder / value)
+        return str(folder / home_expanded(value))
     if name in ("database-url", "read-url") and value.lower().startswith(_RELATIVE):
         file = value[len(_RELATIVE) :]
-        if file and not file.startswith(("/", "file:", ":")):
+        if file and not file.startswith(("/", "~", "file:", ":")):
             return f"{_RELATIVE}{folder / file}"
     return value

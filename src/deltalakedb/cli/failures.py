@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 
@@ -40,6 +41,13 @@ def _explain(error: BaseException) -> Failure:
         return Failure("UsageError", error.format_message(), hint, _WRONG_USAGE)
     if isinstance(error, OSError):
         return _of_system(error)
+    if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
+        return Failure(
+            "ArgumentError",
+            f"Not a text in the encoding of this system: {error.object!a}",
+            "Set LC_ALL to a locale with UTF-8, as C.UTF-8.",
+            _WRONG_USAGE,
+        )
     if isinstance(error, MemoryError):
         return Failure(name, "Out of memory", "Try a smaller --batch-size.", _FAILED)
     return Failure(
@@ -55,9 +63,21 @@ def _of_system(error: OSError) -> Failure:
     where = f": {error.filename}" if error.filename else ""
     if isinstance(error, PermissionError):
         return Failure(name, f"Permission denied{where}", "Check who may read and write it.", _FAILED)
+    if error.errno == errno.ENOENT and not error.filename and not _has_working_folder():
+        return Failure(
+            name, "The working folder has been deleted", "Go to another one, or give absolute paths.", _FAILED
+        )
     if error.errno in _NO_SPACE:
         return Failure(name, f"Disk space exhausted{where}", "Free some space, then try again.", _FAILED)
     return Failure(name, f"{error.strerror or error}{where}", "--verbose shows the traceback.", _FAILED)
+
+
+def _has_working_folder() -> bool:
+    try:
+        Path.cwd()
+    except OSError:
+        return False
+    return True
 
 
 def _one_line(text: str) -> str:

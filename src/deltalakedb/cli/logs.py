@@ -17,6 +17,7 @@ from typing import Any
 
 import click
 
+from ..catalog.secrets import Secrets
 from ..steps import step
 
 logger = logging.getLogger(__name__)
@@ -26,17 +27,17 @@ _LIBRARY = "deltalakedb"
 
 @contextmanager
 def logging_to_stderr(
-    *, verbose: bool, scrub: Callable[[str], str], for_machines: bool = False, command: str | None = None
+    *, verbose: bool, secrets: Secrets, for_machines: bool = False, command: str | None = None
 ) -> Iterator[None]:
-    """Shows log records until the end; `scrub` takes the passwords out of them.
+    """Shows log records until the end, without the secrets.
 
     Args:
         verbose: whether all is shown.
-        scrub: takes the passwords out of a text.
+        secrets: what may not be shown.
         for_machines: whether each line is an event in JSON.
         command: the command that runs, for events.
     """
-    handler = _Events(scrub, command) if for_machines else _Stderr(scrub, verbose=verbose)
+    handler = _Events(secrets, command) if for_machines else _Stderr(secrets, verbose=verbose)
     root, ours = logging.getLogger(), logging.getLogger(_LIBRARY)
     before = ours.level
     root.addHandler(handler)
@@ -80,9 +81,9 @@ class _Lines(logging.Handler):
 class _Stderr(_Lines):
     """Lines for people."""
 
-    def __init__(self, scrub: Callable[[str], str], *, verbose: bool) -> None:
+    def __init__(self, secrets: Secrets, *, verbose: bool) -> None:
         super().__init__(logging.NOTSET if verbose else logging.WARNING)
-        self._scrub = scrub
+        self._scrub = secrets.scrub
         self._verbose = verbose
         self._begun = time.time()
 
@@ -97,9 +98,9 @@ class _Stderr(_Lines):
 class _Events(_Lines):
     """An object a line: time, level, command, step, table id, version, seconds as far as they apply, and a message."""
 
-    def __init__(self, scrub: Callable[[str], str], command: str | None) -> None:
+    def __init__(self, secrets: Secrets, command: str | None) -> None:
         super().__init__()
-        self._scrub = scrub
+        self._secrets = secrets
         self._command = command
 
     def format(self, record: logging.LogRecord) -> str:
@@ -115,21 +116,30 @@ class _Events(_Lines):
         }
         if record.exc_info or record.exc_text:
             event["traceback"] = _traceback(record)
-        return json.dumps({name: self._plain(value) for name, value in event.items() if value is not None})
+        plain = (
+            (name, _plain(value, self._secrets.scrub_name if name in _NAMES else self._secrets.scrub))
+            for name, value in event.items()
+            if value is not None
+        )
+        return json.dumps(dict(plain))
 
-    def _plain(self, value: Any) -> Any:
-        """Returns what JSON can hold, without passwords: they are looked for before JSON may write them otherwise."""
-        match value:
-            case bool() | int() | None:
-                return value
-            case float():
-                return round(value, 6)
-            case dict():
-                return {self._scrub(str(name)): self._plain(item) for name, item in value.items()}
-            case list() | tuple():
-                return [self._plain(item) for item in value]
-            case _:
-                return self._scrub(str(value))
+
+_NAMES = ("table_id", "location")
+
+
+def _plain(value: Any, scrub: Callable[[str], str]) -> Any:
+    """Returns what JSON can hold, without passwords: they are looked for before JSON may write them otherwise."""
+    match value:
+        case bool() | int() | None:
+            return value
+        case float():
+            return round(value, 6)
+        case dict():
+            return {scrub(str(name)): _plain(item, scrub) for name, item in value.items()}
+        case list() | tuple():
+            return [_plain(item, scrub) for item in value]
+        case _:
+            return scrub(str(value))
 
 
 def _traceback(record: logging.LogRecord) -> str | None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
 from ..catalog.secrets import Secrets
+from ..home import home_expanded
 from ..log.path import MAX_VERSION
 from .arguments import CONFIG_VARIABLE, DATABASE_VARIABLE, LOG_FORMAT_VARIABLE, READ_VARIABLE
 from .config import SETTINGS
@@ -51,6 +54,16 @@ parallel = click.option(
     envvar="DELTALAKEDB_PARALLEL",
     help="Tables at once, each in a process of its own.  [default: 1]",
 )
+
+
+class FilePath(click.Path):
+    """A file of an option, as a path. In `--option=~/x` no shell has seen the `~`."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return super().convert(home_expanded(os.fspath(value)), param, ctx)
 
 
 def fits(_context: click.Context, _parameter: click.Parameter, number: int | None) -> int | None:

@@ -16,5 +16,5 @@ def secrets_of(given: Arguments) -> Secrets:
     keys = secret_values(given.storage_options())
     keys += [value for name, value in os.environ.items() if name.startswith(_CLOUDS) and is_secret(name)]
     keys += filter(None, (given.webhook, os.environ.get(WEBHOOK_VARIABLE)))
-    urls = (os.environ.get(variable, "") for variable in (DATABASE_VARIABLE, READ_VARIABLE))
-    return Secrets.of([*given.words, *urls], keys)
+    urls = [os.environ.get(variable, "") for variable in (DATABASE_VARIABLE, READ_VARIABLE)]
+    return Secrets.of(given.words, keys, urls=filter(None, [*urls, *given.database_urls]))

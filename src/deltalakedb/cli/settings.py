@@ -12,6 +12,7 @@ import click
 from ..catalog.options import POOL_SIZE, DatabaseOptions
 from ..catalog.secrets import Secrets
 from ..errors import ArgumentError
+from ..home import home_expanded
 from ..log.remote.options import secret_values
 from . import config
 from .config import STORAGE
@@ -50,8 +51,8 @@ class Settings:
         self._context = context
         self._config = config.load(context.params.get("config"))
         self._secrets = secrets
-        urls = [str(self._config.settings.get(name, "")) for name in ("database-url", "read-url")]
-        secrets.learn(urls, secret_values(self._config.settings.get(STORAGE, {})))
+        urls = (str(self._config.settings.get(name, "")) for name in ("database-url", "read-url"))
+        secrets.learn(keys=secret_values(self._config.settings.get(STORAGE, {})), urls=filter(None, urls))
 
     @property
     def path(self) -> Path | None:
@@ -83,8 +84,8 @@ class Settings:
         if ranks[0] >= ranks[1]:
             return self.of(_URL)
         file = self.of(_URL_FILE)
-        url = _first_line(Path(file.value))
-        self._secrets.learn([url])
+        url = _first_line(Path(home_expanded(file.value)))
+        self._secrets.learn(urls=[url])
         return Setting("database-url", url, f"{file.value} ({file.source})")
 
     def read_url(self) -> Setting:

@@ -6,6 +6,7 @@ may tell two webhooks of one catalog, and the catalog itself may be what can't b
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import http.client
@@ -15,14 +16,15 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from ..catalog.problems import Problem
 from ..errors import ArgumentError, DeltaLakeDBError
+from ..home import home_expanded
 
 _TIMEOUT_SECONDS = 10
 _PAUSES_SECONDS = (1.0, 4.0)
@@ -42,33 +44,73 @@ def check_url(url: str) -> str:
 
 
 def default_state(database: str, url: str) -> Path:
-    """Returns the file that keeps what a webhook was told of a database."""
-    folder = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    """Returns the file that keeps what a webhook was told of a database.
+
+    Raises:
+        OSError: there is no home folder to keep it in.
+    """
+    home = home_expanded("~")
+    if home == "~" and not os.environ.get("XDG_STATE_HOME"):
+        raise FileNotFoundError(errno.ENOENT, "There is no home folder")
+    folder = os.environ.get("XDG_STATE_HOME") or Path(home, ".local", "state")
     name = hashlib.blake2b(f"{database}\n{url}".encode(), digest_size=12).hexdigest()
     return Path(folder, "deltalakedb", f"check-{name}.json")
 
 
-def tell(url: str, state: Path, database: str, problems: Sequence[Problem]) -> bool:
-    """Posts what is new and what is gone since the webhook was last told; returns whether there was anything.
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Whether there was anything to tell, and why it could not be noted; then the next check tells it once more."""
+
+    posted: bool
+    unkept: str | None = None
+
+
+def tell(url: str, state: Path | None, database: str, problems: Sequence[Problem]) -> Told:
+    """Posts what is new and what is gone since the webhook was last told.
 
     The file moves on only after the webhook has accepted: what it was not told it is told by the next check. Where the
-    catalog can't be reached, nothing that was told counts as gone.
+    catalog can't be reached, nothing that was told counts as gone. Where the file can't be written, the webhook is told
+    all the same.
+
+    Args:
+        url: the webhook's.
+        state: keeps what it was told; None for the file of this webhook and database.
+        database: where the problems are, for people.
+        problems: what is wrong now.
 
     Raises:
         WebhookError: it did not accept, in three attempts.
-        OSError: the file can't be read or written.
+        DeltaLakeDBError: the file is there and holds something else.
     """
-    with _locked(state):
-        told = _read(state)
+    file: Path | None = None
+    unkept: str | None = None
+    told: dict[str, dict[str, Any]] = {}
+    with ExitStack() as stack:
+        try:
+            file = state or default_state(database, url)
+            stack.enter_context(_locked(file))
+        except OSError as error:
+            unkept = _reason(error)
+        with suppress(OSError):
+            told = {} if file is None else _read(file)
         now = {_key(problem): asdict(problem) for problem in problems}
         if any(problem.kind == "unreachable" for problem in problems):
             now = told | now
         new = [now[key] for key in now if key not in told]
         gone = [told[key] for key in told if key not in now]
-        if new or gone:
-            _post(url, {"database": database, "problems": list(now.values()), "new": new, "gone": gone})
-            _write(state, now)
-    return bool(new or gone)
+        if not new and not gone:
+            return Told(posted=False)
+        _post(url, {"database": database, "problems": list(now.values()), "new": new, "gone": gone})
+        if file is not None and unkept is None:
+            try:
+                _write(file, now)
+            except OSError as error:
+                unkept = _reason(error)
+    return Told(posted=True, unkept=unkept)
+
+
+def _reason(error: OSError) -> str:
+    return f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
 
 
 def _key(problem: Problem) -> str:

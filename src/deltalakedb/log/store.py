@@ -16,6 +16,7 @@ from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from ..errors import ArgumentError, LocationNotFoundError, PermissionDeniedError, StorageError
+from ..home import home_expanded
 
 CHUNK_BYTES = 8 << 20
 """Files above this size are handed out in chunks, so that one commit of a million adds doesn't fill the memory."""
@@ -215,7 +216,7 @@ def open_store(location: Location, storage_options: Mapping[str, str] | None = N
     if not text:
         raise ArgumentError("The location is empty.", "Give the folder that holds _delta_log.")
     if not is_uri(text):
-        return LocalStore(text)
+        return LocalStore(home_expanded(text))
     scheme = text.split(":", 1)[0].lower()
     if scheme == "file":
         return LocalStore(_local_path(text))

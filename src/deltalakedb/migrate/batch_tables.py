@@ -16,6 +16,7 @@ from ..catalog import registry
 from ..catalog.database import Database
 from ..catalog.registry import TableEntry, TableStatus
 from ..errors import ArgumentError, DeltaLakeDBError, LocationNotFoundError
+from ..home import home_expanded
 from ..log.store import is_uri, open_store
 from .discover import FoundTable, Unlisted, discover, table_in
 from .table_ids import KnownTable, KnownTables, check_text, default_table_id
@@ -98,7 +99,7 @@ def _lines(from_file: str) -> Iterator[str]:
 
 def _read(from_file: str) -> bytes:
     try:
-        content = sys.stdin.buffer.read() if from_file == STDIN else Path(from_file).read_bytes()
+        content = sys.stdin.buffer.read() if from_file == STDIN else Path(home_expanded(from_file)).read_bytes()
     except FileNotFoundError as error:
         raise LocationNotFoundError(f"Not found: {from_file}", "Check the path of the list.") from error
     except (OSError, ValueError) as error:  # a NUL in the path
@@ -109,7 +110,7 @@ def _read(from_file: str) -> bytes:
 
 
 def _joined(path: str, line: str) -> str:
-    return f"{path.rstrip('/')}/{line.lstrip('/')}" if is_uri(path) else str(Path(path, line))
+    return f"{path.rstrip('/')}/{line.lstrip('/')}" if is_uri(path) else str(Path(path, home_expanded(line)))
 
 
 def _listed_table(location: str, options: Mapping[str, str]) -> FoundTable:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -18,11 +19,7 @@ from ..catalog.gaps import versions_before, whole_from
 from ..catalog.registry import TableEntry
 from ..catalog.snapshot import Snapshot, snapshot
 from ..catalog.trail import Trail
-from ..errors import (
-    LogChangedError,
-    LogError,
-    command_line,
-)
+from ..errors import DeltaLakeDBError, LogChangedError, LogError, command_line
 from ..log.reader import Log, open_log, plan
 from ..log.segment import LogSegment
 from ..log.store import Location, location_text, open_store
@@ -140,15 +137,14 @@ def validate_and_keep(
             storage_options=storage_options,
         )
     found = finding(report)
-    changes = {"versions_checked": report.versions_checked, "differences": len(report.differences)}
+    changes = {"valid": report.valid, "versions_checked": report.versions_checked}
 
-    def keep() -> None:
-        trail.ended(
-            lambda connection: validations.keep(connection, found), found.failure, valid=report.valid, **changes
-        )
+    def keep(connection: Connection) -> bool:
+        return validations.keep(connection, found)
 
     try:
-        persistently(keep, database=database, name=report.table_id)
+        write = partial(trail.ended, keep, found.failure, **changes, differences=len(report.differences))
+        persistently(write, database=database, name=report.table_id)
     except DeltaLakeDBError as error:
         logger.info("what the validation found was not kept: %s", error.message)
         return report, False

@@ -26,7 +26,7 @@ PROBLEMS_SHOWN = 20
 STATE_SECONDS, STATES = 60.0, 200
 _MOST = 1 << 62
 _LISTS = ("problems", "page_of_tables", "events")
-_of_urls = Secrets().scrub
+_of_urls = Secrets().scrub_name
 """For locations: a folder may well have the name that somebody took for a password."""
 
 

@@ -24,7 +24,7 @@ from ..packing import load_format
 from ..packing.base import Packed
 from ..packing.load_format import LIKE, insert_values
 from .base import Dialect, is_unknown_host
-from .mysql_options import arguments
+from .mysql_options import MOST_SECONDS, arguments
 
 if TYPE_CHECKING:
     from .mysql_driver import StreamingConnection
@@ -45,9 +45,10 @@ _KEPT = 5
 """Connections that stay open when nobody uses them."""
 
 _NO_CONNECTION = frozenset(
-    {1040, 1042, 1043, 1044, 1045, 1049, 1053, 1080, 1129, 1130, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1226}
+    {1040, 1042, 1043, 1044, 1045, 1046, 1049, 1053, 1080, 1129, 1130, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1226}
     | {1251, 1524, 1698, 1820, 1862, 1927, 3118, 3159, 3879, 4031, 4151}
 )
+_NO_DATABASE, _UNKNOWN_DATABASE = 1046, 1049
 _NOT_ALLOWED = frozenset({1142, 1143, 1227, 1290, 1356, 1370, 1792, 1836, 3152})
 _DISK_FULL = frozenset({1021, 1114})
 _BUSY = frozenset({1020, 1205, 1213, 1317, 1412, 3058, 3572})
@@ -73,13 +74,14 @@ class MySQLDialect(Dialect):
     def engine(self, url: URL, options: DatabaseOptions, *, read_only: bool) -> Engine:
         try:
             from pymysql.cursors import SSCursor
+            from pymysql.err import OperationalError
 
             from .mysql_driver import StreamingConnection
         except ImportError as error:
             raise self.driver_missing(error) from error
         arguments = {**_arguments(url), "charset": "utf8mb4", "local_infile": not read_only, "cursorclass": SSCursor}
         if options.connect_timeout is not None:
-            arguments["connect_timeout"] = options.connect_timeout
+            arguments["connect_timeout"] = min(options.connect_timeout, MOST_SECONDS)
         kept = min(options.pool_size, _KEPT)
         engine = create_engine(
             url.set(drivername="mysql+pymysql", query={}),
@@ -96,7 +98,11 @@ class MySQLDialect(Dialect):
 
         @event.listens_for(engine, "do_connect")
         def _connect(_dialect: Any, _record: Any, args: Any, parameters: Any) -> StreamingConnection:
-            return StreamingConnection(*args, **parameters)
+            connection = StreamingConnection(*args, **parameters)
+            if not connection.db:  # neither the URL nor a file of options names one
+                connection.close()
+                raise OperationalError(_NO_DATABASE, "No database selected")
+            return connection
 
         @event.listens_for(engine, "connect")
         def _configure(connection: Any, _record: Any) -> None:
@@ -129,16 +135,16 @@ class MySQLDialect(Dialect):
     def load(self, connection: Connection, table: Table, pieces: Iterable[Packed]) -> None:
         driver: Any = connection.connection.driver_connection
         facts = connection.connection.info
-        if "local_infile" not in facts:
-            row = connection.exec_driver_sql("SELECT @@local_infile, @@max_allowed_packet").one()
-            facts["local_infile"], facts["most_bytes"] = bool(row[0]), int(row[1])
+        facts.setdefault("local_infile", driver.limits.local_infile)
+        most_bytes = driver.limits.most_bytes
         for (table_id, columns), alike in groupby(pieces, key=lambda packed: (packed.table_id, packed.columns)):
             owner = driver.escape(table_id)
             for data in _portions(alike):
+                _check_sizes(table.name, table_id, data, most_bytes)
                 if facts["local_infile"] and _load_local(driver, table.name, columns, owner, data):
                     continue
                 facts["local_infile"] = False
-                _insert(driver, table.name, columns, owner, data, min(INSERT_BYTES, facts["most_bytes"] // 2))
+                _insert(driver, table.name, columns, owner, data, min(INSERT_BYTES, most_bytes // 2))
 
     def insert_missing(self, connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
         if rows:
@@ -200,7 +206,7 @@ def _ours(code: int, text: str, where: str) -> DeltaLakeDBError:
         silent = lost and not untrusted and code not in _LASTING
         return DatabaseConnectionError(
             f"Database connection failed: {where} ({text})",
-            _CERTIFICATES if untrusted else _DENIED if code in _MAY_WANT_TLS else _HINT,
+            _CERTIFICATES if untrusted else _DENIED if code in _MAY_WANT_TLS else _hint(code, text),
             transient=code in _PASSING or (silent and not is_unknown_host(text)),
             silent=silent,
         )
@@ -217,8 +223,19 @@ def _ours(code: int, text: str, where: str) -> DeltaLakeDBError:
         )
     if code in _BUSY:
         return DatabaseBusyError(f"The database is busy: {where} ({text})", "Try again.")
-    hint = "Raise max_allowed_packet on the server." if code in _TOO_LARGE else None
+    hint = "Raise max_allowed_packet on the server, then go on with --resume." if code in _TOO_LARGE else None
     return CatalogError(f"The database refused: {text} ({where})", hint)
+
+
+def _hint(code: int, text: str) -> str:
+    """Returns what to do about a connection that failed with this error of the server."""
+    if code == _NO_DATABASE:
+        return "Name the database in the URL: mysql://user@host/database."
+    missing = re.search("'(.+)'", text) if code == _UNKNOWN_DATABASE else None
+    if missing is None:
+        return _HINT
+    name = missing[1].replace("`", "``")
+    return f"If the name is right, make it on the server: CREATE DATABASE `{name}`;"
 
 
 def _arguments(url: URL) -> dict[str, Any]:
@@ -245,6 +262,18 @@ def _portions(pieces: Iterable[Packed]) -> Iterator[list[bytes]]:
             portion = []
     if portion:
         yield portion
+
+
+def _check_sizes(table: str, table_id: str, data: Iterable[bytes], most_bytes: int) -> None:
+    """Refuses a row that the server could not give back in one packet, or not even take."""
+    for piece in data:
+        if len(piece) >= most_bytes and (size := max(map(len, piece.split(b"\n")))) >= most_bytes:
+            raise CatalogError(
+                f"The database refused: a row of {table} for {table_id} has {size:,} bytes, and the server's "
+                f"max_allowed_packet is {most_bytes:,}",
+                f"Raise it, as by SET GLOBAL max_allowed_packet = {2 << size.bit_length()} and in the server's "
+                "configuration, then go on with --resume.",
+            )
 
 
 def _load_local(

@@ -7,15 +7,29 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable
-from typing import IO, Any
+from functools import cached_property
+from typing import IO, Any, NamedTuple
 
 from pymysql.connections import Connection, MySQLResult
+from pymysql.constants import CR, ER
+from pymysql.cursors import Cursor
+from pymysql.err import OperationalError
 from pymysql.protocol import MysqlPacket
 
 ASIDE_BYTES = 32 << 20
 """Rows of a stream that somebody else's statement interrupts wait in memory up to this size, beyond it on disk."""
 
 _PACKET_BYTES = 1 << 20
+
+_SMALL_BYTES = 1 << 10
+"""No server takes less at once: `max_allowed_packet` is at least that."""
+
+
+class Limits(NamedTuple):
+    """What a server says of itself: whether it takes rows by `LOAD DATA LOCAL`, and how large a packet may be."""
+
+    local_infile: bool
+    most_bytes: int
 
 
 class StreamingConnection(Connection):  # type: ignore[misc]
@@ -27,6 +41,28 @@ class StreamingConnection(Connection):  # type: ignore[misc]
 
     _to_load: Iterable[bytes] | None = None
     _result: Any
+    _read_timeout: float | None
+
+    def connect(self, sock: Any = None) -> None:
+        """Connects, and waits for a greeting and the log-in no longer than for the connection; PyMySQL has no limit."""
+        patience, self._read_timeout = self._read_timeout, min(filter(None, (self._read_timeout, self.connect_timeout)))
+        try:
+            super().connect(sock)
+        except OperationalError as error:
+            if isinstance(error.__context__, TimeoutError):
+                silent = f"The server did not answer within {self.connect_timeout} s"
+                raise OperationalError(CR.CR_CONN_HOST_ERROR, silent) from error
+            raise
+        finally:
+            self._read_timeout = patience
+
+    @cached_property
+    def limits(self) -> Limits:
+        """What the server takes."""
+        with self.cursor(Cursor) as cursor:
+            cursor.execute("SELECT @@local_infile, @@max_allowed_packet")
+            local_infile, most_bytes = cursor.fetchone()
+        return Limits(bool(local_infile), int(most_bytes))
 
     def load_local(self, statement: str, data: Iterable[bytes]) -> tuple[int, int]:
         """Runs a `LOAD DATA LOCAL` with the given bytes in place of a file's.
@@ -50,6 +86,10 @@ class StreamingConnection(Connection):  # type: ignore[misc]
     def _execute_command(self, command: int, sql: str | bytes) -> None:
         if self._result is not None and self._result.unbuffered_active:
             self._result.set_aside()
+        # Of a packet that is too large a server takes half, and hangs up: to us it would have gone away.
+        if len(sql) > _SMALL_BYTES and (size := _size(sql, self.encoding)) >= self.limits.most_bytes:
+            too_large = f"a statement of {size:,} bytes; max_allowed_packet is {self.limits.most_bytes:,}"
+            raise OperationalError(ER.NET_PACKET_TOO_LARGE, too_large)
         super()._execute_command(command, sql)
 
     def _read_query_result(self, unbuffered: bool = False) -> int:
@@ -94,11 +134,16 @@ class _Result(MySQLResult):  # type: ignore[misc]
 
     def _read_load_local_packet(self, first_packet: Any) -> None:  # noqa: ARG002 (it names a file, and gets none)
         connection = self.connection
+        most = min(_PACKET_BYTES, connection.limits.most_bytes // 2)
         try:
             for data in connection.take_to_load():
-                for begin in range(0, len(data), _PACKET_BYTES):
-                    connection.write_packet(data[begin : begin + _PACKET_BYTES])
+                for begin in range(0, len(data), most):
+                    connection.write_packet(data[begin : begin + most])
         finally:
             connection.write_packet(b"")  # the end
             answer = connection._read_packet()
         self._read_ok_packet(answer)
+
+
+def _size(sql: str | bytes, encoding: str) -> int:
+    return len(sql if isinstance(sql, bytes) else sql.encode(encoding, "surrogateescape"))

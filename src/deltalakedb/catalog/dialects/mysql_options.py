@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 _NUMBERS = ("connect_timeout", "read_timeout", "write_timeout")
+MOST_SECONDS = 31_536_000
+"""PyMySQL's longest timeout, a year."""
+
 _TEXTS = (
     "user",
     "password",
@@ -90,6 +93,9 @@ def _flag(options: Mapping[str, str], name: str, default: bool = False) -> bool:
 
 def _number(name: str, value: str) -> int:
     try:
-        return int(value)
+        seconds = int(value)
     except ValueError:
-        raise ValueError(f"{name} is a number of seconds") from None
+        seconds = 0
+    if not 0 < seconds <= MOST_SECONDS:
+        raise ValueError(f"{name} is a whole number of seconds from 1 to {MOST_SECONDS}")
+    return seconds

@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, func, select
+from sqlalchemy.exc import ArgumentError as UrlError
 from sqlalchemy.util import LRUCache
 
 from ...errors import (
@@ -25,6 +26,7 @@ from ...errors import (
 from ..options import DatabaseOptions
 from ..packing import copy_format
 from ..packing.base import Packed
+from ..urls import masked
 from .base import Dialect, is_unknown_host, quoted
 
 if TYPE_CHECKING:
@@ -103,8 +105,12 @@ class PostgreSQLDialect(Dialect):
     def engine(self, url: URL, options: DatabaseOptions, *, read_only: bool) -> Engine:
         try:
             known = _known_engine(url, options)
+            known.dialect.create_connect_args(known.url)
         except ImportError as error:
             raise self.driver_missing(error) from error
+        except UrlError as error:
+            where = masked(url.render_as_string(hide_password=True))
+            raise DatabaseConnectionError(f"Database connection failed: {where} ({error})", _OPTIONS) from None
         engine = Engine(known.pool.recreate(), known.dialect, known.url)
         engine.update_execution_options(**known.get_execution_options())
         event.listen(engine, "commit", _end_stream)
@@ -189,9 +195,8 @@ class PostgreSQLDialect(Dialect):
         if not state or state.startswith(("08", "28", "3D000", "53300", "57P")):
             return DatabaseConnectionError(
                 f"Database connection failed: {where} ({text})",
-                _CERTIFICATES if "certificate" in text else "Check the URL, the password and that the server runs.",
-                transient=state.startswith(_PASSING)
-                or (lost and not _LASTING.search(text) and not is_unknown_host(text)),
+                _hint(text),
+                transient=(lost and not _lasts(text)) or state.startswith(_PASSING),
                 silent=lost and "FATAL" not in text,
             )
         if state == "53100":
@@ -219,6 +224,21 @@ class PostgreSQLDialect(Dialect):
         return CatalogError(f"The database refused: {text} ({where})")
 
 
+_NO_DATABASE = re.compile(r'database "(?P<name>.+)" does not exist')
+_NO_OPTION = re.compile(r"invalid [\w -]*value|invalid (connection option|port number)|bad value for")
+
+
+def _hint(text: str) -> str:
+    """Returns what to do about a connection that failed."""
+    missing = _NO_DATABASE.search(text)
+    if missing is not None:
+        return f"If the name is right, make it on the server: CREATE DATABASE {quoted(missing['name'])};"
+    if _NO_OPTION.search(text):
+        return _OPTIONS
+    return _CERTIFICATES if "certificate" in text else "Check the URL, the password and that the server runs."
+
+
+_OPTIONS = "Check the options of the URL."
 _CERTIFICATES = "The URL's sslrootcert=… names the server's authority; sslcert=… and sslkey=… are your own certificate."
 
 _READER = (
@@ -243,7 +263,8 @@ _LASTING = re.compile(
 
 
 def _lasts(text: str) -> bool:
-    return _LASTING.search(text) is not None or is_unknown_host(text)
+    lasting = (_LASTING, _NO_OPTION)
+    return any(words.search(text) for words in lasting) or is_unknown_host(text)
 
 
 def _connect_arguments(url: URL, options: DatabaseOptions) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +15,7 @@ import psutil
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.pool import NullPool
+from sqlalchemy.util import asbool
 
 from ...errors import (
     ArgumentError,
@@ -28,9 +30,30 @@ from ...errors import (
 from ..options import DatabaseOptions
 from ..packing import value_format
 from ..packing.base import Packed
+from . import sqlite_unwritable as unwritable
 from .base import Dialect
 
-_OPTIONS = frozenset({"timeout", "isolation_level", "detect_types", "check_same_thread", "cached_statements", "uri"})
+
+def _seconds(text: str) -> bool:
+    return 0 <= float(text) < math.inf
+
+
+def _whole(text: str) -> bool:
+    return int(text) >= 0
+
+
+def _flag(text: str) -> bool:
+    return isinstance(asbool(text), bool)
+
+
+_OPTIONS: Mapping[str, tuple[Callable[[str], bool], str]] = {
+    "timeout": (_seconds, "a number of seconds"),
+    "isolation_level": (lambda _text: True, "a text"),
+    "detect_types": (_whole, "a whole number"),
+    "check_same_thread": (_flag, "true or false"),
+    "cached_statements": (_whole, "a whole number"),
+    "uri": (_flag, "true or false"),
+}
 """What Python's driver takes behind the `?` of a URL; with `uri` all the rest is SQLite's own."""
 
 BUSY_SECONDS = 30
@@ -62,18 +85,20 @@ class SQLiteDialect(Dialect):
     pack = staticmethod(value_format.pack)
 
     def engine(self, url: URL, options: DatabaseOptions, *, read_only: bool) -> Engine:  # noqa: ARG002 (of servers)
-        unknown = set(url.query) - _OPTIONS
+        unknown = set(url.query) - {*_OPTIONS}
         if unknown and "uri" not in url.query:
             raise ArgumentError(
                 f"SQLite does not know {', '.join(sorted(unknown))} in a URL.",
                 "It has the form sqlite:///path/to/file.db.",
             )
+        for name, (is_right, kind) in _OPTIONS.items():
+            _check_option(name, url.query.get(name), is_right, kind)
         if url.database and not url.database.startswith("file:") and read_only:
             query = {**url.query, "mode": "ro", "uri": "true"}
             url = url.set(database=f"file:{quote(str(Path(url.database).absolute()))}", query=query)
         waits = {} if "timeout" in url.query else {"timeout": BUSY_SECONDS}
         engine = create_engine(
-            url,
+            url.set(drivername="sqlite"),
             connect_args={**waits, "isolation_level": None},
             poolclass=NullPool if url.database and ":memory:" not in url.database else None,
         )
@@ -89,6 +114,9 @@ class SQLiteDialect(Dialect):
             connection.execute("PRAGMA temp_store = MEMORY")
             connection.execute(f"PRAGMA cache_size = -{CACHE_BYTES >> 10}")
 
+        if url.query.get("mode") == "ro":
+            unwritable.let_read(engine)
+
         @event.listens_for(engine, "begin")
         def _begin(connection: Connection) -> None:
             # A writer takes its lock at once: upgrading later would fail, not wait, where another one was faster.
@@ -98,7 +126,10 @@ class SQLiteDialect(Dialect):
 
     def missing(self, url: URL) -> bool:
         name = url.database or ""
-        return not name.startswith("file:") and not Path(name).exists()
+        try:
+            return not name.startswith("file:") and not Path(name).exists()
+        except OSError:  # somebody else's folder: SQLite says it
+            return False
 
     def harden(self, connection: Connection) -> None:
         _driver(connection).execute("PRAGMA synchronous = FULL")
@@ -126,31 +157,85 @@ class SQLiteDialect(Dialect):
     def explain(self, error: BaseException, where: str) -> DeltaLakeDBError | None:
         if not isinstance(error, sqlite3.Error):
             return None
-        text = str(error)
-        code = getattr(error, "sqlite_errorname", "") or ""
-        if code.startswith("SQLITE_FULL"):
-            return DiskFullError(f"Disk space exhausted: {where}", "Free some space, then go on with --resume.")
-        if code.startswith(("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH")):
-            return PermissionDeniedError(f"Permission denied: {where} ({text})", "Check who may write the file.")
-        if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-            return DatabaseBusyError(
-                f"The database is locked by {_holder(where)}: {where}",
-                "Wait for it to finish, then try again.",
-                is_outage=True,
-            )
-        if code.startswith("SQLITE_INTERRUPT"):
-            return DatabaseTimeoutError(f"The database gave up: {where} (the question took too long)", "Try again.")
-        if code.startswith("SQLITE_NOTADB"):
-            return DatabaseConnectionError(
-                f"Database connection failed: {where} is not a SQLite database", "Name another file."
-            )
-        if code.startswith("SQLITE_CANTOPEN"):
-            return DatabaseConnectionError(
-                f"Database connection failed: {where} can't be opened", "Check that its folder is there and writable."
-            )
-        if code.startswith("SQLITE_CORRUPT"):
-            return CatalogError(f"The database file is damaged: {where}", "Restore it from a backup, or import anew.")
+        text, code = str(error), getattr(error, "sqlite_errorname", "") or ""
+        for codes, kind, message, hint in _ANSWERS:
+            if code.startswith(codes):
+                said = message.format(where=where, text=text, holder=_holder(where) if "{holder}" in message else "")
+                found = kind(said, hint)
+                if isinstance(found, DatabaseBusyError):
+                    found.is_outage = True  # one writer has all of the file
+                return found
         return CatalogError(f"The database refused: {text} ({where})")
+
+
+_ANSWERS: tuple[tuple[tuple[str, ...], type[DeltaLakeDBError], str, str], ...] = (
+    ((unwritable.UNREADABLE,), PermissionDeniedError, "Permission denied: {where} ({text})", unwritable.HINT),
+    ((unwritable.CHANGED,), DatabaseBusyError, "The database is busy: {where} ({text})", "Try again."),
+    (
+        ("SQLITE_FULL",),
+        DiskFullError,
+        "Disk space exhausted: {where}",
+        "Free some space, then go on with --resume.",
+    ),
+    (
+        ("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH"),
+        PermissionDeniedError,
+        "Permission denied: {where} ({text})",
+        "Check who may write the file and its folder.",
+    ),
+    (
+        # How network drives fail: no locks, or no memory that processes share.
+        (
+            *("SQLITE_PROTOCOL", "SQLITE_NOLFS", "SQLITE_IOERR_LOCK", "SQLITE_IOERR_UNLOCK", "SQLITE_IOERR_RDLOCK"),
+            *("SQLITE_IOERR_CHECKRESERVEDLOCK", "SQLITE_IOERR_SHM"),
+        ),
+        DatabaseConnectionError,
+        "Database connection failed: {where} is on a file system without the locks that SQLite needs ({text})",
+        "Keep the file on a local disk; what several machines share belongs into PostgreSQL or MariaDB.",
+    ),
+    (
+        ("SQLITE_BUSY", "SQLITE_LOCKED"),
+        DatabaseBusyError,
+        "The database is locked by {holder}: {where}",
+        "Wait for it to finish, then try again.",
+    ),
+    (
+        ("SQLITE_INTERRUPT",),
+        DatabaseTimeoutError,
+        "The database gave up: {where} (the question took too long)",
+        "Try again.",
+    ),
+    (
+        ("SQLITE_NOTADB",),
+        DatabaseConnectionError,
+        "Database connection failed: {where} is not a SQLite database",
+        "Name another file.",
+    ),
+    (
+        ("SQLITE_CANTOPEN",),
+        DatabaseConnectionError,
+        "Database connection failed: {where} can't be opened",
+        "Check that its folder is there and writable.",
+    ),
+    (
+        ("SQLITE_CORRUPT",),
+        CatalogError,
+        "The database file is damaged: {where}",
+        "Restore it from a backup, or import anew.",
+    ),
+)
+"""What is said to the codes that begin so."""
+
+
+def _check_option(name: str, given: str | Sequence[str] | None, is_right: Callable[[str], bool], kind: str) -> None:
+    values = (given,) if isinstance(given, str) else given or ()
+    for value in values:
+        try:
+            right = is_right(value)
+        except ValueError:
+            right = False
+        if not right or len(values) > 1:
+            raise ArgumentError(f"In the URL of an SQLite database {name} is {kind}, given once, and not {value!r}.")
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--state",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=options.FilePath(),
     metavar="FILE",
     help="Keeps what the webhook was told.  [default: one in ~/.local/state/deltalakedb]",
 )
@@ -85,20 +86,26 @@ def _look(run: Run, database: Database, max_lag: int, max_age: timedelta | None)
 
     try:
         with database.reading() as connection:
-            return problems(connection, max_lag=max_lag, max_age=max_age)
+            found = problems(connection, max_lag=max_lag, max_age=max_age)
     except (CatalogError, PermissionDeniedError) as error:
         return [Problem("unreachable", None, explain(error, run.secrets.scrub).message)]
+    # Another release, or another tool, may have left a password in the catalog.
+    return [replace(one, message=run.secrets.scrub(one.message)) for one in found]
 
 
 def _told(run: Run, report: CheckReport, webhook: str, state: Path | None) -> CheckReport:
     from ...errors import DeltaLakeDBError
-    from ..webhook import WebhookError, default_state, tell
+    from ..webhook import WebhookError, tell
 
-    file = state or default_state(report.database, webhook)
     try:
-        posted = tell(webhook, file, report.database, report.problems)
+        told = tell(webhook, state, report.database, report.problems)
     except WebhookError as error:
         return CheckReport(report.database, report.problems, "failed", str(error))
     except (DeltaLakeDBError, OSError) as error:
         return CheckReport(report.database, report.problems, "failed", explain(error, run.secrets.scrub).message)
-    return CheckReport(report.database, report.problems, "posted" if posted else "nothing new")
+    if told.unkept is not None:
+        run.warn(
+            f"What the webhook was told can't be kept ({told.unkept}): the next check tells it again. "
+            "--state names another file."
+        )
+    return CheckReport(report.database, report.problems, "posted" if told.posted else "nothing new")

@@ -43,7 +43,7 @@ def _settings(run: Run) -> Iterator[Setting]:
     defaults = {"database-url": DEFAULT_URL, "pool-size": POOL_SIZE, "parallel": 1}
     for setting in (run.settings.database_url(), *map(run.settings.of, _NAMES)):
         value = defaults.get(setting.name) if setting.source == DEFAULT else setting.value
-        yield Setting(setting.name, run.secrets.scrub(value) if isinstance(value, str) else value, setting.source)
+        yield Setting(setting.name, run.secrets.scrub_name(value) if isinstance(value, str) else value, setting.source)
     for name, setting in run.settings.storage_options().items():
-        value = "***" if is_secret(name) else run.secrets.scrub(setting.value)
+        value = "***" if is_secret(name) else run.secrets.scrub_name(setting.value)
         yield Setting(f"storage-options.{name}", value, setting.source)

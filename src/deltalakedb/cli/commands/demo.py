@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ...home import home_expanded
 from .. import options
 from ..arguments import CONFIG_VARIABLE, DATABASE_VARIABLE
 from ..help import WithExamples
@@ -130,7 +131,7 @@ def _given_url(run: Run) -> str | None:
 def _folder(keep: str | None) -> AbstractContextManager[Path]:
     if keep is None:
         return _temporary_folder()
-    folder = Path(keep).absolute()
+    folder = Path(home_expanded(keep)).absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise click.BadParameter(f"{keep} is there already.", click.get_current_context(), param_hint="'--keep'")
     folder.mkdir(parents=True, exist_ok=True)

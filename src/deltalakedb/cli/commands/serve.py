@@ -27,7 +27,7 @@ from ..run import Run
 @click.option("--port", type=click.IntRange(0, 65535), default=8087, show_default=True, help="0 takes a free one.")
 @click.option(
     "--token-file",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=options.FilePath(),
     metavar="FILE",
     help=f"Holds the token that is asked for; needed beyond loopback, unless it is in ${TOKEN_VARIABLE}.",
 )

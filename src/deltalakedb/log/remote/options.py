@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ArgumentError
+from ...home import home_expanded
 from .uri import Uri
 
 if TYPE_CHECKING:
@@ -225,4 +226,4 @@ def _add_profile(made: _Made, options: Mapping[str, str]) -> None:
 
 
 def _configuration_file() -> Path:
-    return Path(os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials")).expanduser()
+    return Path(home_expanded(os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials")))
