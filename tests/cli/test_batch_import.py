@@ -48,7 +48,7 @@ def test_exclude(on: Cli, folder: Path):
     document = on("batch-import", folder, "--exclude", "test", "--exclude", "broken", "--output", "json").document
     assert (document["completed"], document["skipped"], document["excluded"], document["not_listed"]) == (1, 3, 2, [])
     by_id = {one["table_id"]: one for one in document["tables"]}
-    assert (by_id["b_test"]["status"], by_id["b_test"]["error"]) == ("skipped", "excluded by --exclude 'test'")
+    assert (by_id["b_test"]["status"], by_id["b_test"]["error"]) == ("skipped", "excluded by the pattern 'test'")
 
 
 @pytest.mark.parametrize(

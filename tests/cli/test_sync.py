@@ -92,6 +92,7 @@ def test_an_unknown_table_keeps_none_of_the_others_out(on: Cli, log: LogBuilder,
         "from_version": None,
         "status": "failed",
         "error": "There is no table 'nope' in the catalog",
+        "hint": "`deltalakedb migration-status` lists the tables.",
     }
     assert (empty["location"], empty["status"]) == (str(tmp_path / "empty"), "failed")
 

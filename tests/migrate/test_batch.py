@@ -93,7 +93,7 @@ def test_excludes_by_glob_and_by_plain_word(sqlite_url, lake, exclude, left):
     report = batch_import(sqlite_url, str(lake), exclude=exclude)
     assert {table_id for table_id, status in outcomes(report).items() if status == "completed"} == left
     assert (report.excluded, report.skipped, len(report.tables)) == (4 - len(left), 4 - len(left), 4)
-    assert all(error.startswith("excluded by --exclude '") for error in errors(report).values())
+    assert all(error.startswith("excluded by the pattern '") for error in errors(report).values())
 
 
 def test_a_dry_run_assesses_all_and_changes_nothing(lake, tmp_path):
@@ -137,9 +137,9 @@ def test_an_excluded_table_is_named_with_the_pattern_also_by_its_id_in_the_catal
     database.close()
     report = batch_import(database_url, str(lake), exclude=["hand", "sales"])
     assert errors(report) == {
-        "by_hand": "excluded by --exclude 'hand'",
-        "sales": "excluded by --exclude 'sales'",
-        "sales_test": "excluded by --exclude 'sales'",
+        "by_hand": "excluded by the pattern 'hand'",
+        "sales": "excluded by the pattern 'sales'",
+        "sales_test": "excluded by the pattern 'sales'",
     }
 
 

@@ -153,7 +153,7 @@ def select(
         table_id = catalog.table_id(place, id_prefix, is_alone=times[table.table_id] < 2)
         new = BatchTable(table_id, table.location, table.version)
         if pattern is not None:
-            new = replace(new, skipped=f"excluded by --exclude {pattern!r}", is_excluded=True)
+            new = replace(new, skipped=f"excluded by the pattern {pattern!r}", is_excluded=True)
         elif place.same_as is not None:
             new = replace(new, skipped=f"the same table as {place.same_as}")
         elif (why := catalog.unchanged(place)) is not None:

@@ -44,7 +44,7 @@ def dialect_for(scheme: str, rest: str = "…") -> Dialect:
         )
     if driver and driver not in _DRIVERS[kind.name]:
         raise ArgumentError(
-            f"The driver {driver} can't be used: deltalakedb has one of its own for {kind.name}.",
+            f"The driver {driver} can't be used: for {kind.name} there is one already.",
             f"Write {name}://{rest}",
         )
     return kind()

@@ -90,7 +90,7 @@ def _round(run: Run, database: Database, table_ids: Sequence[str], stop: Event |
         if stop is not None and stop.is_set():
             break
         if isinstance(one, UnreadableTable):
-            tables.append(UnsyncedTable(one.table_id, one.location, None, one.error.message))
+            tables.append(UnsyncedTable(one.table_id, one.location, None, one.error.message, one.error.hint))
         else:
             tables.append(_sync(run, database, one, stop))
     return SyncReport(tuple(tables))
