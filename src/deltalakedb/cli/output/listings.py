@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from ...catalog.owner import people_say
 from ...catalog.provenance import json_object
 from ...web.words import NONE, moment, share
 from .human import duration, plural, printable, size, versions
@@ -107,6 +106,8 @@ def status_card(status: TableStatus) -> tuple[Text, list[tuple[str, str]]]:
             ago = duration(max(0.0, (datetime.now(UTC) - since).total_seconds()))
             facts.append(("last sign", f"{moment(since)} UTC, {ago} ago"))
     if status.owner:
+        from ...catalog.owner import people_say
+
         facts.append(("worked on by", people_say(status.owner)))
     if status.error_message and status.status != "interrupted":
         facts.append(("error", status.error_message))
