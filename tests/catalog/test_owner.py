@@ -149,4 +149,4 @@ def test_who_is_hidden_from_us_lives(another: subprocess.Popen[bytes]):
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if "mount:" in done.stderr:
         pytest.skip(f"/proc can't be mounted here: {done.stderr}")
-    assert done.stdout.splitlines() == ["None True", "None True", "False False"], done.stderr
+    assert done.stdout.splitlines() == ["True True", "True True", "False False"], done.stderr

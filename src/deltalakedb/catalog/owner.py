@@ -102,7 +102,7 @@ def _started_again(found: _Owner, heartbeat_at: datetime) -> bool:
     return heartbeat_at < datetime.now(UTC) - up
 
 
-def _runs_since_tick(found: _Owner) -> bool | None:
+def _runs_since_tick(found: _Owner) -> bool:
     fields = _stat(found.pid)
     if fields is None:
         return _is_there(found.pid)
@@ -125,11 +125,11 @@ def _runs_since_time(found: _Owner) -> bool | None:
         return None
 
 
-def _is_there(pid: int) -> bool | None:
+def _is_there(pid: int) -> bool:
     """Tells of a process that can't be looked at whether there is one of its number.
 
-    Where /proc is mounted with `hidepid`, processes of others don't show there, and a signal to one is refused. That it
-    is the same one that took the table, and not one that came later, is for its heartbeat to say.
+    Where /proc is mounted with `hidepid`, processes of others don't show there, and a signal to one is refused. It may
+    be another one that has the number by now: who waits for it in vain is better off than who works beside it.
     """
     if os.name != "posix":
         return False  # psutil has asked the system itself
@@ -138,8 +138,8 @@ def _is_there(pid: int) -> bool | None:
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
-        pass  # it is there, and another user's
-    return None
+        return True  # it is there, and another user's
+    return True
 
 
 def _stat(pid: int) -> list[str] | None:
