@@ -196,7 +196,7 @@ def _parse(url: str) -> URL:
         raise ArgumentError(
             "The database URL can't be understood.",
             "It has the form postgresql://user:password@host:port/database or sqlite:///path/to/file.db; "
-            "in a password, write @ as %40 and / as %2F.",
+            "in a name or a password, write @ as %40 and / as %2F.",
         )
     parsed = parsed.set(drivername=parsed.drivername.lower())
     if parsed.drivername.startswith("sqlite") and parsed.database and parsed.database.startswith("~"):
