@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 import deltalakedb
+from deltalakedb.catalog import registry
 from deltalakedb.catalog.database import Database
 from deltalakedb.catalog.grants import grants
 from deltalakedb.catalog.options import DatabaseOptions
@@ -20,6 +21,7 @@ from deltalakedb.catalog.views import VIEWS
 from deltalakedb.cli import main
 from deltalakedb.errors import ArgumentError, PermissionDeniedError
 from tests.support import lake
+from tests.support.outages import At
 from tests.web.serving import served
 
 TABLES = [*schema.tables]
@@ -258,6 +260,28 @@ def test_who_was_granted_before_goes_on_with_its_work(filled: Roles, tmp_path: P
     for url, seen in ((reader, 2), (filled.url_of(member), 2), (some, 1)):
         with filled.catalog(url) as catalog:
             assert len(catalog.tables()) == seen
+
+
+def test_rights_that_were_taken_away_end_an_import_that_can_go_on_later(filled: Roles, tmp_path: Path):
+    url = filled.grant("migrator")
+    table, role = f"{filled.place}.delta_files", filled.made[-1]
+
+    def admin(statement: str) -> None:
+        with psycopg.connect(filled.url, autocommit=True) as connection:
+            connection.execute(statement)
+
+    def take_away() -> None:
+        admin(f'REVOKE INSERT ON {table} FROM "{role}"')
+
+    with filled.catalog(url) as catalog:
+        with pytest.raises(PermissionDeniedError, match="Permission denied"):
+            catalog.import_table(str(tmp_path / "plain"), batch_size=1, listener=At(1, take_away))
+        with closing(Database(url, filled.options)) as database, database.reading() as connection:
+            (status,) = registry.statuses(connection, "plain")
+        assert (status.status, "Permission denied" in (status.error_message or "")) == ("failed", True)
+        admin(f'GRANT INSERT ON {table} TO "{role}"')
+        assert catalog.import_table(str(tmp_path / "plain"), resume=True).resumed
+        assert catalog.validate("plain", all_versions=True).valid
 
 
 def test_only_postgresql_has_policies(sqlite_url: str):

@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from deltalakedb.catalog import registry
 from deltalakedb.catalog.database import Database
 from deltalakedb.cli import main
 from deltalakedb.errors import CorruptLogError, DeltaLakeDBError
@@ -81,6 +82,8 @@ def test_a_reader_that_is_killed_costs_no_rows(database: Database, database_url:
     with pytest.raises(DeltaLakeDBError, match="ended without a word") as caught:
         import_table(database, str(log.root), "killed", batch_size=10, listener=kill)
     assert "--resume" in caught.value.hint
+    with database.reading() as connection:
+        assert registry.statuses(connection, "killed")[0].status == registry.FAILED
     import_table(database, str(log.root), "killed", batch_size=10, resume=True)
     import_table(database, str(log.root), "undisturbed")
     assert dump(database_url, "killed", without=MOMENTS) == dump(database_url, "undisturbed", without=MOMENTS)

@@ -87,7 +87,7 @@ def test_a_full_disk_of_the_server_ends_an_import_that_can_go_on_later(
             status = registry.status_of(connection, "orders")
         assert status is not None
         assert status.rows_loaded > 0
-        assert status.status in (registry.FAILED, registry.RUNNING)
+        assert status.status in (registry.FAILED, registry.RUNNING)  # as whose process ours still lives
         report = import_table(database, str(log.root), resume=True)
         assert (report.status, report.resumed) == ("completed", True)
     assert_like_undisturbed(url_on_disk, log)
