@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from os import PathLike, fspath
+from typing import TypeVar
 
 from sqlalchemy import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError as UrlError
@@ -23,6 +24,8 @@ from . import upgrade
 from .dialects import dialect_for
 from .options import DatabaseOptions
 from .secrets import Secrets
+
+T = TypeVar("T")
 
 DEFAULT_URL = "sqlite:///deltalakedb.db"
 
@@ -105,12 +108,17 @@ class Database:
             with connection.begin():
                 yield connection
 
+    def translated(self, rows: Iterable[T]) -> Iterator[T]:
+        """Yields rows of this database with its errors as ours: another one may be at work beside it."""
+        with self._errors():
+            yield from rows
+
     def has_catalog(self) -> bool:
         """Tells whether there is a catalog, by reading only."""
         if self.dialect.missing(self.url):
             return False
         with self._errors(), self._reader.connect() as connection:
-            return upgrade.version_of(connection) is not None
+            return bool(upgrade.version_of(connection))
 
     def forget_connections(self) -> None:
         """Closes connections that nobody uses: after an outage they are dead."""

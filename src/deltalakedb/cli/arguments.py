@@ -14,6 +14,8 @@ WEBHOOK_VARIABLE = "DELTALAKEDB_WEBHOOK"
 TOKEN_VARIABLE = "DELTALAKEDB_TOKEN"
 LOG_FORMAT_VARIABLE = "DELTALAKEDB_LOG_FORMAT"
 
+_RESUMABLE = ("import", "batch-import", "copy-catalog")
+
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
@@ -50,12 +52,12 @@ class Arguments:
     @property
     def can_resume(self) -> bool:
         """Whether the command can go on where it was interrupted."""
-        return bool(self.words) and self.words[0] in ("import", "batch-import") and "--dry-run" not in self._options()
+        return self.command in _RESUMABLE and "--dry-run" not in self._options()
 
     def resuming(self) -> str:
         """Returns the command line that goes on after an interrupt, fit for a shell."""
         words = list(self.words)
-        if "--resume" not in self._options():
+        if self.command != "copy-catalog" and "--resume" not in self._options():
             words.insert(len(self._options()), "--resume")
         return shlex.join(["deltalakedb", *words])
 

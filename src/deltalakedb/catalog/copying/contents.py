@@ -1,0 +1,148 @@
+"""All that a catalog holds of a table, SQL table by SQL table: out of one database, and into another one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from hashlib import sha256
+from itertools import islice
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Select, Table, func, insert, select, union_all
+
+from .. import registry
+from ..dialects.base import Dialect
+from ..loading import append_to
+from ..places import order_of
+from ..schema import (
+    delta_cdc_files,
+    delta_commits,
+    delta_domain_metadata,
+    delta_files,
+    delta_indexes,
+    delta_metadata,
+    delta_partitions,
+    delta_protocols,
+    delta_ranges,
+    delta_tables,
+    delta_transactions,
+    delta_validations,
+    migration_status,
+)
+from ..streaming import PIECE, streamed
+
+PLACED = (delta_files, delta_cdc_files)
+"""Their rows have no key, and the order in which they lie is that of the log."""
+
+BULK = (
+    *PLACED,
+    delta_ranges,
+    delta_commits,
+    delta_metadata,
+    delta_protocols,
+    delta_transactions,
+    delta_domain_metadata,
+    delta_partitions,
+)
+"""Of texts and numbers alone: their rows go from driver to driver. In the order in which they are copied."""
+
+FEW = (delta_indexes, delta_validations, delta_tables)
+"""A handful of rows a table, with times. The last one makes a table readable."""
+
+_STATE = (migration_status, *FEW)
+"""What changes with whatever else of a table changes."""
+
+_ALIVE = "heartbeat_at"
+
+Row = tuple[Any, ...]
+
+
+# ---- out of a database
+
+
+def rows(connection: Connection, table: Table, table_id: str, skip: int = 0) -> Iterator[Row]:
+    """Yields the rows of a table in one of `BULK`, without the table id, as they arrive.
+
+    They come in an order that is the same each time, in which the first `skip` are left out.
+    """
+    query = select(*list(table.c)[1:]).where(table.c.table_id == table_id).order_by(*_order(connection, table))
+    if table in PLACED and connection.dialect.name == "sqlite":
+        query = select(*list(table.c)[1:]).where(_found(connection, table, table_id))
+        query = query.order_by(order_of(connection, table))
+    return islice(streamed(connection, query), skip, None)
+
+
+def _order(connection: Connection, table: Table) -> Sequence[Any]:
+    if table in PLACED:
+        return (order_of(connection, table),)
+    return list(table.primary_key) or list(table.c)
+
+
+def _found(connection: Connection, table: Table, table_id: str) -> Any:
+    """Returns the condition that a row is a table's, for which SQLite puts numbers in order, and not whole rows."""
+    place, own = order_of(connection, table), table.c.table_id == table_id
+    # What is live and what has ended by themselves: each has an index, both together would be looked for everywhere.
+    ended = table.c.removed_version if table is delta_files else None
+    sides = (own,) if ended is None else (own & ended.is_(None), own & ended.is_not(None))
+    return place.in_(union_all(*(select(place).select_from(table).where(side).correlate(None) for side in sides)))
+
+
+def pieces(found: Iterator[Row]) -> Iterator[list[Row]]:
+    """Yields rows in pieces of a few thousand."""
+    while piece := list(islice(found, PIECE)):
+        yield piece
+
+
+def counts(connection: Connection, table_id: str) -> dict[str, int]:
+    """Returns how many rows a table has in each of `BULK`, by that one's name."""
+    return {
+        table.name: connection.execute(_of(select(func.count()).select_from(table), table, table_id)).scalar_one()
+        for table in BULK
+    }
+
+
+def _of(query: Select[Any], table: Table, table_id: str) -> Select[Any]:
+    return query.where(table.c.table_id == table_id)
+
+
+def few(connection: Connection, table: Table, table_id: str | None = None) -> Iterator[dict[str, Any]]:
+    """Yields rows with times, by the names of their columns and in UTC: those of one table, or of all."""
+    query = select(table) if table_id is None else _of(select(table), table, table_id)
+    for row in connection.execute(query.order_by(*table.primary_key)):
+        yield registry.in_utc(row._mapping)
+
+
+def fingerprints(connection: Connection, table_id: str | None = None) -> dict[str, str]:
+    """Returns what stands for the state of each table, or of one, by table id: the same in every database.
+
+    It is another one as soon as an import, a sync, an index or a validation has changed anything.
+    """
+    found: dict[str, bytes] = {}
+    for table in _STATE:
+        for row in few(connection, table, table_id):
+            owner = row["table_id"]
+            said = msgspec.msgpack.encode([plain(value) for name, value in row.items() if name != _ALIVE])
+            found[owner] = sha256(found.get(owner, b"") + table.name.encode() + said).digest()
+    return {owner: digest.hex() for owner, digest in found.items()}
+
+
+def plain(value: Any) -> Any:
+    """Returns a value as it is the same from every driver."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return int(value) if isinstance(value, bool) else value
+
+
+# ---- into a database
+
+
+def append(connection: Connection, dialect: Dialect, table: Table, table_id: str, piece: Sequence[Row]) -> None:
+    """Appends rows, as `rows` yields them, in the caller's transaction."""
+    append_to(connection, dialect, table, table_id, piece)
+
+
+def append_few(connection: Connection, table: Table, found: Sequence[dict[str, Any]]) -> None:
+    """Appends rows, as `few` yields them, in the caller's transaction."""
+    if found:
+        connection.execute(insert(table), found)
