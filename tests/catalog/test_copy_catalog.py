@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from deltalakedb import DeltaTable
 from deltalakedb.catalog import registry
-from deltalakedb.catalog.copying import contents, trail
+from deltalakedb.catalog.copying import contents, copy, trail
 from deltalakedb.catalog.copying.copy import CopyReport, copy_catalog
 from deltalakedb.catalog.copying.proof import Proof, Side
 from deltalakedb.catalog.database import Database
@@ -70,6 +70,13 @@ def reading(url: str) -> Iterator[sa.Connection]:
         yield connection
 
 
+@pytest.fixture
+def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No table is so small that it is copied together with others."""
+    monkeypatch.setattr(copy, "_SMALL_ROWS", -1)
+
+
+@pytest.mark.usefixtures("one_by_one")
 def test_a_copy_is_all_of_the_catalog(pair: Pair, tmp_path: Path):
     logs = fill(pair[0], tmp_path)
     report = copied(pair, batch_size=5)
@@ -130,9 +137,13 @@ class Stop(BaseException):
     """Stands for the end of the process: nothing is noted of it."""
 
 
-def test_a_copy_that_is_stopped_anywhere_goes_on(from_sqlite: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("small", [-1, 12])
+def test_a_copy_that_is_stopped_anywhere_goes_on(
+    from_sqlite: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: int
+):
     fill(from_sqlite[0], tmp_path)
     monkeypatch.setattr(contents, "PIECE", 4)
+    monkeypatch.setattr(copy, "_SMALL_ROWS", small)
     monkeypatch.setattr(trail, "_PAGE", 2)
     calls = stops = 0
 
@@ -166,10 +177,10 @@ def assert_nothing_half_is_read(pair: Pair) -> None:
     rows = [everything(url) for url in pair]
     with reading(pair[1]) as connection:
         for table_id in ("small", ODD):
-            source, copy = ([row for row in all_["delta_files"] if row["table_id"] == table_id] for all_ in rows)
+            source, ours = ([row for row in all_["delta_files"] if row["table_id"] == table_id] for all_ in rows)
             if registry.status_of(connection, table_id) is None:
-                assert copy == []
-            elif source != copy or registry.entry_of(connection, table_id) is None:
+                assert ours == []
+            elif source != ours or registry.entry_of(connection, table_id) is None:
                 with pytest.raises(ImportIncompleteError, match="has not completed") as refused:
                     registry.readable(connection, table_id)
                 assert refused.value.hint == "deltalakedb copy-catalog FROM TO"
@@ -179,17 +190,17 @@ def test_a_copy_survives_kills(from_sqlite: Pair, tmp_path: Path):
     fill(from_sqlite[0], tmp_path)
     program = """
 import os, sys
-from deltalakedb.catalog.copying import contents
-from deltalakedb.catalog.copying.copy import copy_catalog
+from deltalakedb.catalog.copying import contents, copy
 from deltalakedb.catalog.database import Database
 contents.PIECE = 3
+copy._SMALL_ROWS = 12
 left = int(sys.argv[3])
 def listener(progress):
     global left
     left -= 1
     if not left:
         os.kill(os.getpid(), 9)
-copy_catalog(Database(sys.argv[1]), Database(sys.argv[2]), listener=listener, batch_size=3)
+copy.copy_catalog(Database(sys.argv[1]), Database(sys.argv[2]), listener=listener, batch_size=3)
 """
     codes = [
         subprocess.run([sys.executable, "-c", program, *from_sqlite, str(left)], check=False).returncode
@@ -306,9 +317,12 @@ def test_what_is_copied_and_is_not_equal_is_named(from_sqlite: Pair, tmp_path: P
     fill(from_sqlite[0], tmp_path)
     append = contents.append
 
-    def careless(connection: Any, dialect: Any, table: Any, table_id: str, piece: Any) -> None:
-        spoilt = [(*row[:3], 5, *row[4:]) if row[0] == "1.parquet" else row for row in piece]
-        append(connection, dialect, table, table_id, spoilt)
+    def careless(connection: Any, dialect: Any, table: Any, found: Any) -> None:
+        spoilt = {
+            table_id: [(*row[:3], 5, *row[4:]) if row[0] == "1.parquet" else row for row in rows]
+            for table_id, rows in found.items()
+        }
+        append(connection, dialect, table, spoilt)
 
     monkeypatch.setattr(contents, "append", careless)
     report = copied(from_sqlite)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 from itertools import islice
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Select, Table, func, insert, select, union_all
+from sqlalchemy import ColumnElement, Connection, Table, func, insert, or_, select, union_all
 
 from .. import registry
-from ..dialects.base import Dialect
-from ..loading import append_to
+from ..dialects.base import Dialect, shapes_of
+from ..packing.base import columns_of
 from ..places import order_of
 from ..schema import (
     delta_cdc_files,
@@ -66,11 +67,17 @@ def rows(connection: Connection, table: Table, table_id: str, skip: int = 0) -> 
 
     They come in an order that is the same each time, in which the first `skip` are left out.
     """
-    query = select(*list(table.c)[1:]).where(table.c.table_id == table_id).order_by(*_order(connection, table))
-    if table in PLACED and connection.dialect.name == "sqlite":
-        query = select(*list(table.c)[1:]).where(_found(connection, table, table_id))
-        query = query.order_by(order_of(connection, table))
-    return islice(streamed(connection, query), skip, None)
+    query = select(*list(table.c)[1:]).where(_found(connection, table, [table_id]))
+    return islice(streamed(connection, query.order_by(*_order(connection, table))), skip, None)
+
+
+def rows_of_many(connection: Connection, table: Table, table_ids: Sequence[str]) -> dict[str, list[Row]]:
+    """Returns the rows of several small tables in one of `BULK`, by table id, as `rows` yields them."""
+    found: dict[str, list[Row]] = defaultdict(list)
+    query = select(*table.c).where(_found(connection, table, table_ids)).order_by(*_order(connection, table))
+    for owner, *row in streamed(connection, query):
+        found[owner].append(tuple(row))
+    return found
 
 
 def _order(connection: Connection, table: Table) -> Sequence[Any]:
@@ -79,13 +86,27 @@ def _order(connection: Connection, table: Table) -> Sequence[Any]:
     return list(table.primary_key) or list(table.c)
 
 
-def _found(connection: Connection, table: Table, table_id: str) -> Any:
-    """Returns the condition that a row is a table's, for which SQLite puts numbers in order, and not whole rows."""
-    place, own = order_of(connection, table), table.c.table_id == table_id
-    # What is live and what has ended by themselves: each has an index, both together would be looked for everywhere.
-    ended = table.c.removed_version if table is delta_files else None
-    sides = (own,) if ended is None else (own & ended.is_(None), own & ended.is_not(None))
+def _found(connection: Connection, table: Table, table_ids: Sequence[str]) -> ColumnElement[bool]:
+    """Returns the condition that a row is of some tables; SQLite puts numbers in order by it, and not whole rows."""
+    sides = _sides(table, table_ids)
+    if table not in PLACED or connection.dialect.name != "sqlite":
+        return or_(*sides)
+    place = order_of(connection, table)
     return place.in_(union_all(*(select(place).select_from(table).where(side).correlate(None) for side in sides)))
+
+
+def owned(table: Table, table_ids: Sequence[str]) -> ColumnElement[bool]:
+    """Returns the condition that a row is of some tables, for which every database has an index."""
+    return or_(*_sides(table, table_ids))
+
+
+def _sides(table: Table, table_ids: Sequence[str]) -> Sequence[ColumnElement[bool]]:
+    # What is live and what has ended by themselves: each has an index, both together would be looked for everywhere.
+    own = table.c.table_id.in_(table_ids) if len(table_ids) > 1 else table.c.table_id == table_ids[0]
+    if table is not delta_files:
+        return (own,)
+    ended = table.c.removed_version
+    return (own & ended.is_(None), own & ended.is_not(None))
 
 
 def pieces(found: Iterator[Row]) -> Iterator[list[Row]]:
@@ -96,19 +117,13 @@ def pieces(found: Iterator[Row]) -> Iterator[list[Row]]:
 
 def counts(connection: Connection, table_id: str) -> dict[str, int]:
     """Returns how many rows a table has in each of `BULK`, by that one's name."""
-    return {
-        table.name: connection.execute(_of(select(func.count()).select_from(table), table, table_id)).scalar_one()
-        for table in BULK
-    }
+    queries = {table.name: select(func.count()).select_from(table).where(owned(table, [table_id])) for table in BULK}
+    return {name: connection.execute(query).scalar_one() for name, query in queries.items()}
 
 
-def _of(query: Select[Any], table: Table, table_id: str) -> Select[Any]:
-    return query.where(table.c.table_id == table_id)
-
-
-def few(connection: Connection, table: Table, table_id: str | None = None) -> Iterator[dict[str, Any]]:
-    """Yields rows with times, by the names of their columns and in UTC: those of one table, or of all."""
-    query = select(table) if table_id is None else _of(select(table), table, table_id)
+def few(connection: Connection, table: Table, table_ids: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+    """Yields rows with times, by the names of their columns and in UTC: those of some tables, or of all."""
+    query = select(table) if table_ids is None else select(table).where(owned(table, table_ids))
     for row in connection.execute(query.order_by(*table.primary_key)):
         yield registry.in_utc(row._mapping)
 
@@ -120,7 +135,7 @@ def fingerprints(connection: Connection, table_id: str | None = None) -> dict[st
     """
     found: dict[str, bytes] = {}
     for table in _STATE:
-        for row in few(connection, table, table_id):
+        for row in few(connection, table, None if table_id is None else [table_id]):
             owner = row["table_id"]
             said = msgspec.msgpack.encode([plain(value) for name, value in row.items() if name != _ALIVE])
             found[owner] = sha256(found.get(owner, b"") + table.name.encode() + said).digest()
@@ -137,9 +152,11 @@ def plain(value: Any) -> Any:
 # ---- into a database
 
 
-def append(connection: Connection, dialect: Dialect, table: Table, table_id: str, piece: Sequence[Row]) -> None:
-    """Appends rows, as `rows` yields them, in the caller's transaction."""
-    append_to(connection, dialect, table, table_id, piece)
+def append(connection: Connection, dialect: Dialect, table: Table, found: Mapping[str, Sequence[Row]]) -> None:
+    """Appends rows, as `rows` yields them, by the ids of their tables, in the caller's transaction."""
+    shapes = shapes_of(table)
+    packed = (dialect.pack(shapes, table_id, columns_of(shapes, rows)) for table_id, rows in found.items())
+    dialect.load(connection, table, packed)
 
 
 def append_few(connection: Connection, table: Table, found: Sequence[dict[str, Any]]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,6 +23,7 @@ from ...errors import (
     PermissionDeniedError,
     SchemaVersionError,
     TableBusyError,
+    was_interrupted,
 )
 from .. import events, registry
 from ..database import Database
@@ -29,9 +32,15 @@ from ..schema import delta_files, migration_events, migration_status
 from . import contents, trail
 from .proof import Compared, Proof, Side
 
+logger = logging.getLogger(__name__)
+
 _ROUNDS = 3
 """How often a table is copied at most that goes on changing meanwhile."""
 
+_SMALL_ROWS, _TOGETHER_ROWS, _TOGETHER = 200, 5_000, 200
+"""Tables of so few rows are copied together, up to so many rows and so many tables: one by one each takes 20 ms."""
+
+_SMALL = (migration_status, *contents.FEW)
 _MARK_LETTERS = 64
 _ENDING = (
     DatabaseBusyError,
@@ -231,11 +240,20 @@ class _Copy:
             pass  # the tables are made
         with self._reading() as (source, target):
             states, there = contents.fingerprints(source), contents.fingerprints(target)
-        for table_id in sorted(states if again is None else again):
-            if again is None and states[table_id] == there.get(table_id):
-                self._outcomes[table_id] = CopiedTable(table_id, SKIPPED)
-            else:
-                self._try_to_copy(table_id, anew=again is not None)
+            statuses = {status.table_id: status for status in registry.statuses(source)}
+        if again is not None:
+            for table_id in again:
+                self._try_to_copy(table_id, anew=True)
+            return
+        same = {table_id for table_id, state in states.items() if state == there.get(table_id)}
+        self._outcomes.update((table_id, CopiedTable(table_id, SKIPPED)) for table_id in same)
+        left = sorted(states.keys() - same)
+        new = [statuses[table_id] for table_id in left if table_id not in there]
+        for some in _small_ones(new):
+            self._copy_together(some)
+        for table_id in left:
+            if table_id not in self._outcomes:
+                self._try_to_copy(table_id, anew=False)
 
     def _compare(self, again: Sequence[str] | None) -> list[str]:
         """Compares all tables, or some; returns those that have to be copied anew."""
@@ -274,20 +292,46 @@ class _Copy:
 
     # ---- table by table
 
+    def _copy_together(self, table_ids: Sequence[str]) -> None:
+        """Copies small tables that are new in one transaction; where that is refused, they are left for one by one."""
+        try:
+            with self._source.reading() as source:
+                few = {table: [*contents.few(source, table, table_ids)] for table in _SMALL}
+                if any(registry.is_worked_on(registry.status_from({**row})) for row in few[migration_status]):
+                    return
+                found = {table: contents.rows_of_many(source, table, table_ids) for table in contents.BULK}
+            with self._target.writing() as writer, writer.begin():
+                self._target.dialect.relax(writer)
+                contents.append_few(writer, migration_status, few.pop(migration_status))
+                for table, rows in found.items():
+                    contents.append(writer, self._target.dialect, table, rows)
+                for table, some in few.items():
+                    contents.append_few(writer, table, some)
+        except _ENDING:
+            raise
+        except DeltaLakeDBError as error:
+            if was_interrupted(error):
+                raise KeyboardInterrupt from error
+            logger.debug("%d tables could not be copied together: %s", len(table_ids), error.message)
+        else:
+            self._outcomes.update((table_id, CopiedTable(table_id, COPIED)) for table_id in table_ids)
+            self._tell("copying", sum(len(rows) for each in found.values() for rows in each.values()), self._expected)
+
     def _try_to_copy(self, table_id: str, *, anew: bool) -> None:
         try:
             copied = self._copy(table_id, anew=anew)
         except TableBusyError as error:
             self._outcomes[table_id] = CopiedTable(table_id, FAILED, error=error.message)
-        except _ENDING:
-            raise
-        except DeltaLakeDBError as error:
+        except (DeltaLakeDBError, KeyboardInterrupt) as error:
+            if was_interrupted(error):
+                self._note_status(table_id, registry.INTERRUPTED, "Interrupted")
+                raise KeyboardInterrupt from error
+            if isinstance(error, _ENDING):
+                raise
+            message = self._target.describe(error)
             self._given_up.add(table_id)
-            self._outcomes[table_id] = CopiedTable(table_id, FAILED, error=error.message)
-            self._note_status(table_id, registry.FAILED, error.message)
-        except KeyboardInterrupt:
-            self._note_status(table_id, registry.INTERRUPTED, "Interrupted")
-            raise
+            self._outcomes[table_id] = CopiedTable(table_id, FAILED, error=message)
+            self._note_status(table_id, registry.FAILED, message)
         else:
             if copied:
                 self._outcomes[table_id] = CopiedTable(table_id, COPIED)
@@ -309,8 +353,8 @@ class _Copy:
                 return False
             if registry.is_worked_on(status):
                 raise registry.busy(status)
-            (last,) = contents.few(source, migration_status, table_id)
-            few = {table: [*contents.few(source, table, table_id)] for table in contents.FEW}
+            (last,) = contents.few(source, migration_status, [table_id])
+            few = {table: [*contents.few(source, table, [table_id])] for table in contents.FEW}
             mark = f"{COPYING}{contents.fingerprints(source, table_id)[table_id]}"[:_MARK_LETTERS]
             with self._target.writing() as writer:
                 transactions = _Transactions(writer, self._target, status, self._batch_size)
@@ -338,9 +382,10 @@ class _Copy:
         report = self._report
         report.tables = [self._outcomes[table_id] for table_id in sorted(self._outcomes)]
         report.equal = not (report.failed or report.differences)
+        sums = Counter[str]()
         for rows in self._rows.values():
-            for name, count in rows.items():
-                report.rows[name] = report.rows.get(name, 0) + count
+            sums.update(rows)
+        report.rows = {table.name: sums[table.name] for table in (migration_status, *contents.BULK, *contents.FEW)}
         if copied or report.copied or report.failed or report.differences:
             self._note_end()
 
@@ -361,10 +406,13 @@ class _Copy:
         try:
             yield
         except (DeltaLakeDBError, KeyboardInterrupt) as error:
-            ours = isinstance(error, DeltaLakeDBError)
-            status = registry.FAILED if ours else registry.INTERRUPTED
+            status, message = registry.FAILED, self._target.describe(error)
+            if was_interrupted(error):
+                status, message = registry.INTERRUPTED, "Interrupted"
             with suppress(DeltaLakeDBError), self._target.transaction() as connection:
-                self._note(connection, status, self._target.describe(error) if ours else "Interrupted")
+                self._note(connection, status, message)
+            if status == registry.INTERRUPTED:
+                raise KeyboardInterrupt from error
             raise
 
     def _note(
@@ -383,6 +431,21 @@ class _Copy:
             changes=changes,
             error_message=message,
         )
+
+
+def _small_ones(statuses: Sequence[TableStatus]) -> Iterator[list[str]]:
+    """Yields the ids of small tables, as many as are worth a transaction together."""
+    some, rows = [], 0
+    for status in statuses:
+        expected = max(status.files_processed, status.rows_loaded) + status.commits_processed
+        if expected <= _SMALL_ROWS:
+            some.append(status.table_id)
+            rows += expected
+            if rows > _TOGETHER_ROWS or len(some) == _TOGETHER:
+                yield some
+                some, rows = [], 0
+    if some:
+        yield some
 
 
 class _Transactions:
@@ -421,7 +484,7 @@ class _Transactions:
         return done
 
     def append(self, table: Table, piece: Sequence[contents.Row]) -> None:
-        contents.append(self._connection, self._dialect, table, self._status.table_id, piece)
+        contents.append(self._connection, self._dialect, table, {self._status.table_id: piece})
         self._rows += len(piece)
         self._pending += len(piece)
         if table is delta_files:

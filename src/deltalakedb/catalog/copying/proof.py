@@ -22,7 +22,7 @@ from ..database import Database
 from ..places import order_of
 from ..schema import migration_status
 from ..streaming import PIECE, streamed
-from .contents import BULK, FEW, PLACED, Row, few, plain
+from .contents import BULK, FEW, PLACED, Row, few, owned, plain
 
 _BYTES = 16
 _MASK = (1 << 8 * _BYTES) - 1
@@ -137,11 +137,11 @@ class Proof:
 def _rows(side: Side, table: Table, table_id: str | None, *, ordered: bool) -> Iterator[Row]:
     """Yields whole rows, with values as they are the same from every database."""
     if table not in BULK:
-        found = few(side.connection, table, table_id)
+        found = few(side.connection, table, None if table_id is None else [table_id])
         return side.database.translated(tuple(map(plain, row.values())) for row in found)
     query = select(*map(partial(_number, side.connection), table.c))
     if table_id is not None:
-        query = query.where(table.c.table_id == table_id)
+        query = query.where(owned(table, [table_id]))
     if ordered:
         query = query.order_by(order_of(side.connection, table))
     return side.database.translated(streamed(side.connection, query))

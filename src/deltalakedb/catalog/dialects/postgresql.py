@@ -138,10 +138,13 @@ class PostgreSQLDialect(Dialect):
         return not connection.exec_driver_sql("SELECT row_security_active('migration_status')").scalar()
 
     def go_on_behind(self, connection: Connection, column: Column[int]) -> None:
+        # By taking numbers: who may add rows may do that, to set them one has to own the sequence.
         table = column.table.name
-        connection.exec_driver_sql(
-            f"SELECT setval(pg_get_serial_sequence('{table}', '{column.name}'), max({column.name})) FROM {table}"
-        )
+        taken = f"nextval(pg_get_serial_sequence('{table}', '{column.name}'))"
+        last = f"(SELECT coalesce(max({column.name}), 0) FROM {table})"
+        behind = connection.exec_driver_sql(f"SELECT {last} - {taken}").scalar_one()
+        if behind > 0:
+            connection.exec_driver_sql(f"SELECT count({taken}) FROM generate_series(1, {behind})")
 
     def load(self, connection: Connection, table: Table, pieces: Iterable[Packed]) -> None:
         driver: Any = connection.connection.driver_connection
