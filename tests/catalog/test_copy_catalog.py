@@ -211,6 +211,23 @@ copy.copy_catalog(Database(sys.argv[1]), Database(sys.argv[2]), listener=listene
     assert everything(from_sqlite[1]) == everything(from_sqlite[0])
 
 
+def test_two_at_once_make_one_copy(from_sqlite: Pair, tmp_path: Path):
+    fill(from_sqlite[0], tmp_path)
+    both = [subprocess.Popen([sys.executable, "-m", "deltalakedb", "copy-catalog", *from_sqlite]) for _ in range(2)]
+    codes = [process.wait() for process in both]
+    assert set(codes) <= {0, 1}
+    assert 0 in codes or copied(from_sqlite).equal
+    assert everything(from_sqlite[1]) == everything(from_sqlite[0])
+
+
+def test_the_catalog_itself_is_only_read(in_sqlite: Pair, tmp_path: Path):
+    fill(in_sqlite[0], tmp_path)
+    file = tmp_path / "one" / "catalog.db"
+    before = file.read_bytes()
+    assert copied(in_sqlite).equal
+    assert file.read_bytes() == before
+
+
 def test_what_changes_meanwhile_is_copied_anew(from_sqlite: Pair, tmp_path: Path):
     log, source = fill(from_sqlite[0], tmp_path)["small"], Database(from_sqlite[0])
     new = LogBuilder(tmp_path / "new")

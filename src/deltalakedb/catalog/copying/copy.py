@@ -355,10 +355,12 @@ class _Copy:
                 raise registry.busy(status)
             (last,) = contents.few(source, migration_status, [table_id])
             few = {table: [*contents.few(source, table, [table_id])] for table in contents.FEW}
-            mark = f"{COPYING}{contents.fingerprints(source, table_id)[table_id]}"[:_MARK_LETTERS]
+            state = contents.fingerprints(source, table_id)[table_id]
             with self._target.writing() as writer:
                 transactions = _Transactions(writer, self._target, status, self._batch_size)
-                done = transactions.claim(mark, anew=anew)
+                done = transactions.claim(state, anew=anew)
+                if done is None:
+                    return True
                 for table in contents.BULK:
                     rows = contents.rows(source, table, table_id, done.get(table.name, 0))
                     for piece in contents.pieces(self._source.translated(rows)):
@@ -464,16 +466,20 @@ class _Transactions:
         self._dialect.relax(self._connection)
         return transaction
 
-    def claim(self, mark: str, *, anew: bool) -> dict[str, int]:
+    def claim(self, state: str, *, anew: bool) -> dict[str, int] | None:
         """Takes the table for this process; returns how many rows of it are there, by SQL table.
 
-        What is there is deleted where it is of another state of the table, or is to be made anew.
+        None where another process has copied it meanwhile. What is there is deleted where it is of another state of the
+        table, or is to be made anew.
         """
         table_id, done = self._status.table_id, dict[str, int]()
+        mark = f"{COPYING}{state}"[:_MARK_LETTERS]
         before = registry.lock(self._connection, table_id)
         if before is not None:
             if registry.is_worked_on(before) and before.owner != registry.this_process():
                 raise registry.busy(before)
+            if not anew and contents.fingerprints(self._connection, table_id)[table_id] == state:
+                return None
             if anew or before.log_fingerprint != mark:
                 registry.forget(self._connection, table_id)
             else:
