@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from deltalakedb import DeltaTable
-from deltalakedb.catalog import registry
+from deltalakedb.catalog import events, registry
 from deltalakedb.catalog.copying import contents, copy, trail
 from deltalakedb.catalog.copying.copy import CopyReport, copy_catalog
 from deltalakedb.catalog.copying.proof import Proof, Side
@@ -208,6 +208,25 @@ copy.copy_catalog(Database(sys.argv[1]), Database(sys.argv[2]), listener=listene
     ]
     assert codes[-1] == 0
     assert codes.count(-9) >= 2
+    assert everything(from_sqlite[1]) == everything(from_sqlite[0])
+
+
+@pytest.mark.usefixtures("one_by_one")
+def test_ctrl_c_is_noted_in_the_copy(from_sqlite: Pair, tmp_path: Path):
+    fill(from_sqlite[0], tmp_path)
+
+    def interrupt(progress: Any) -> None:
+        if progress.done > 20:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        copied(from_sqlite, listener=interrupt, batch_size=3)
+    with reading(from_sqlite[1]) as connection:
+        (stopped,) = [status for status in registry.statuses(connection) if status.is_being_copied]
+        (event,) = events.events(connection)
+    assert (stopped.status, stopped.error_message, stopped.owner) == ("interrupted", "Interrupted", None)
+    assert (event.command, event.status) == ("copy-catalog", "interrupted")
+    assert copied(from_sqlite).equal
     assert everything(from_sqlite[1]) == everything(from_sqlite[0])
 
 

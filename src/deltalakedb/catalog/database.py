@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from os import PathLike, fspath
@@ -108,8 +108,11 @@ class Database:
             with connection.begin():
                 yield connection
 
-    def translated(self, rows: Iterable[T]) -> Iterator[T]:
-        """Yields rows of this database with its errors as ours: another one may be at work beside it."""
+    def translated(self, rows: Iterable[T]) -> Generator[T, None, None]:
+        """Yields rows of this database with its errors as ours: another one may be at work beside it.
+
+        Whoever stops before the last one has to close the generator, which closes that of the rows.
+        """
         with self._errors():
             yield from rows
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import datetime
 from hashlib import sha256
 from itertools import islice
@@ -62,13 +63,14 @@ Row = tuple[Any, ...]
 # ---- out of a database
 
 
-def rows(connection: Connection, table: Table, table_id: str, skip: int = 0) -> Iterator[Row]:
+def rows(connection: Connection, table: Table, table_id: str, skip: int = 0) -> Generator[Row, None, None]:
     """Yields the rows of a table in one of `BULK`, without the table id, as they arrive.
 
     They come in an order that is the same each time, in which the first `skip` are left out.
     """
     query = select(*list(table.c)[1:]).where(_found(connection, table, [table_id]))
-    return islice(streamed(connection, query.order_by(*_order(connection, table))), skip, None)
+    with closing(streamed(connection, query.order_by(*_order(connection, table)))) as found:
+        yield from islice(found, skip, None)
 
 
 def rows_of_many(connection: Connection, table: Table, table_ids: Sequence[str]) -> dict[str, list[Row]]:

@@ -6,7 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -363,11 +363,12 @@ class _Copy:
                     return True
                 for table in contents.BULK:
                     rows = contents.rows(source, table, table_id, done.get(table.name, 0))
-                    for piece in contents.pieces(self._source.translated(rows)):
-                        transactions.append(table, piece)
-                        self._tell("copying", len(piece), self._expected)
-                for table, found in few.items():
-                    contents.append_few(writer, table, found)
+                    with closing(self._source.translated(rows)) as found:
+                        for piece in contents.pieces(found):
+                            transactions.append(table, piece)
+                            self._tell("copying", len(piece), self._expected)
+                for table, some in few.items():
+                    contents.append_few(writer, table, some)
                 transactions.end(last)
         if not any(done.values()):
             self._fresh.add(table_id)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import secrets
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import blake2b
@@ -93,10 +94,12 @@ class Proof:
     def _digests(self, side: Side, table: Table, table_ids: Sequence[str] | None) -> dict[str, Digest]:
         ordered = self._ordered and table in PLACED
         if table_ids is None:
-            return self._added_up(_rows(side, table, None, ordered=ordered), ordered=ordered)
+            with closing(_rows(side, table, None, ordered=ordered)) as rows:
+                return self._added_up(rows, ordered=ordered)
         found: dict[str, Digest] = {}
         for table_id in table_ids:
-            found |= self._added_up(_rows(side, table, table_id, ordered=ordered), ordered=ordered)
+            with closing(_rows(side, table, table_id, ordered=ordered)) as rows:
+                found |= self._added_up(rows, ordered=ordered)
         return found
 
     def _added_up(self, rows: Iterable[Row], *, ordered: bool) -> dict[str, Digest]:
@@ -134,7 +137,7 @@ class Proof:
         return sums
 
 
-def _rows(side: Side, table: Table, table_id: str | None, *, ordered: bool) -> Iterator[Row]:
+def _rows(side: Side, table: Table, table_id: str | None, *, ordered: bool) -> Generator[Row, None, None]:
     """Yields whole rows, with values as they are the same from every database."""
     if table not in BULK:
         found = few(side.connection, table, None if table_id is None else [table_id])
