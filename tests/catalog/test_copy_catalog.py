@@ -24,6 +24,7 @@ from deltalakedb.errors import (
     SchemaVersionError,
 )
 from deltalakedb.migrate.importer import import_table
+from deltalakedb.migrate.rollback import rollback
 from deltalakedb.migrate.validate import validate
 from tests.catalog.copies import KINDS, ODD, everything, fill, fresh
 from tests.support.catalogs import execute
@@ -278,6 +279,18 @@ def test_a_later_run_takes_what_is_new_and_numbers_go_on(from_sqlite: Pair, tmp_
     own = sorted(set(numbers) - {row["event_id"] for row in everything(from_sqlite[0])["migration_events"]})
     assert len(own) == 2, "both runs are in the trail, the first one behind what has been copied since"
     assert min(own) > max(row["event_id"] for row in everything(from_sqlite[0])["migration_events"])
+
+
+def test_what_was_rolled_back_since_goes_from_the_copy_too(from_sqlite: Pair, tmp_path: Path):
+    logs = fill(from_sqlite[0], tmp_path)
+    copied(from_sqlite)
+    with closing(Database(from_sqlite[0])) as source:
+        rollback(source, "small")
+        rollback(source, "broken")
+        import_table(source, str(logs["small"].root), "broken")
+    report = copied(from_sqlite)
+    assert ([table.table_id for table in report.tables], report.equal) == (["broken", ODD], True)
+    assert everything(from_sqlite[1]) == everything(from_sqlite[0])
 
 
 # ---- what differs is found

@@ -204,7 +204,8 @@ class _Copy:
             raise ArgumentError(f"{self._target.where} is the catalog itself", "Name another database to copy it to.")
         began = {status.table_id: status.started_at for status in registry.statuses(source)}
         for status in registry.statuses(target):
-            if not status.is_being_copied and began.get(status.table_id) != status.started_at:
+            is_theirs = status.is_being_copied or began.get(status.table_id) == status.started_at
+            if not (is_theirs or trail.knows(source, status.table_id)):  # it may have been rolled back there
                 raise self._foreign(f"it has a table {status.table_id!r} of its own")
         event = trail.foreign(source, target)
         if event is not None:

@@ -43,6 +43,12 @@ def pairs(source: Iterable[Event], target: Iterable[Event]) -> Iterator[Pair]:
             one, other = next(theirs, None), next(ours, None)
 
 
+def knows(source: Connection, table_id: str) -> bool:
+    """Tells whether anything was ever done to a table in the catalog."""
+    query = select(_number).where(migration_events.c.table_id == table_id).limit(1)
+    return source.execute(query).scalar() is not None
+
+
 def foreign(source: Connection, target: Connection) -> Event | None:
     """Returns an event that is neither a copy nor of `copy-catalog`: then the other catalog has a life of its own."""
     for one, other in pairs(_events(source), _events(target)):
