@@ -20,6 +20,7 @@ from deltalakedb.catalog.schema import migration_events, migration_status, schem
 from deltalakedb.errors import (
     ArgumentError,
     CatalogError,
+    DeltaLakeDBError,
     ImportIncompleteError,
     SchemaVersionError,
 )
@@ -448,6 +449,25 @@ def test_what_a_database_can_t_hold_fails_alone(from_sqlite: Pair, tmp_path: Pat
         assert "NUL" in error or "app_id" in error
     with reading(from_sqlite[1]) as connection:
         assert {entry.table_id for entry in registry.entries(connection)} == {"small", ODD} - set(failed)
+
+
+def test_a_copy_that_is_not_complete_is_not_copied_on(in_sqlite: Pair, tmp_path: Path):
+    fill(in_sqlite[0], tmp_path)
+    execute(in_sqlite[0], "UPDATE migration_status SET log_fingerprint = 'copy 0123' WHERE table_id = 'small'")
+    report = copied(in_sqlite)
+    failed = [(table.table_id, table.error) for table in report.tables if table.status == "failed"]
+    assert failed == [("small", "'small' is a copy itself, which has not been completed")]
+
+
+def test_a_catalog_without_rows_can_be_copied(from_sqlite: Pair, tmp_path: Path):
+    with closing(Database(from_sqlite[0])) as database:
+        with database.writing():
+            pass
+        assert copied(from_sqlite, listener=lambda progress: progress.done / progress.total).equal
+        with pytest.raises(DeltaLakeDBError):
+            import_table(database, str(tmp_path), "none")
+    assert copied(from_sqlite, listener=lambda progress: progress.done / progress.total).equal
+    assert everything(from_sqlite[1]) == everything(from_sqlite[0])
 
 
 def test_a_table_that_is_worked_on_fails_alone(in_sqlite: Pair, tmp_path: Path):

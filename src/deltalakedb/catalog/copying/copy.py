@@ -289,7 +289,7 @@ class _Copy:
     def _tell(self, step: str, rows: int, total: int) -> None:
         self._done += rows
         if self._listener is not None:
-            self._listener(CopyProgress(step, self._done, max(total, self._done)))
+            self._listener(CopyProgress(step, self._done, max(total, self._done, 1)))
 
     # ---- table by table
 
@@ -354,6 +354,8 @@ class _Copy:
                 return False
             if registry.is_worked_on(status):
                 raise registry.busy(status)
+            if status.is_being_copied:
+                raise CatalogError(f"{table_id!r} is a copy itself, which has not been completed", status.resuming)
             (last,) = contents.few(source, migration_status, [table_id])
             few = {table: [*contents.few(source, table, [table_id])] for table in contents.FEW}
             state = contents.fingerprints(source, table_id)[table_id]
@@ -442,7 +444,7 @@ def _small_ones(statuses: Sequence[TableStatus]) -> Iterator[list[str]]:
     some, rows = [], 0
     for status in statuses:
         expected = max(status.files_processed, status.rows_loaded) + status.commits_processed
-        if expected <= _SMALL_ROWS:
+        if expected <= _SMALL_ROWS and not status.is_being_copied:
             some.append(status.table_id)
             rows += expected
             if rows > _TOGETHER_ROWS or len(some) == _TOGETHER:
