@@ -430,8 +430,9 @@ def test_a_catalog_of_another_release_is_refused_as_it_is(in_sqlite: Pair, tmp_p
     copied(in_sqlite)
     execute(in_sqlite[which], "UPDATE deltalakedb_schema SET version = 3")
     before = everything(in_sqlite[which], own_events=True)
-    with pytest.raises(SchemaVersionError, match="has schema version 3"):
+    with pytest.raises(SchemaVersionError, match="has schema version 3") as refused:
         copied(in_sqlite)
+    assert "deltalakedb upgrade" in str(refused.value.hint)
     assert everything(in_sqlite[which], own_events=True) == before
 
 
