@@ -30,8 +30,8 @@ _REFERENCE_HEAD = """# Commands
 
 This page is made of the commands' own help by `make docs`.
 
-Exit codes: 0 done · 1 failed · 2 wrong usage · 3 differences found (`validate`), or rollback not safe
-(`verify-rollback`, `rollback`).
+Exit codes: 0 done · 1 failed · 2 wrong usage · 3 differences found (`validate`, `copy-catalog`), or rollback
+not safe (`verify-rollback`, `rollback`).
 """
 
 

@@ -43,6 +43,17 @@ def command_line(command: str, argument: str | None, *options: str) -> str:
     return shlex.join(("deltalakedb", command, *words))
 
 
+def was_interrupted(error: BaseException | None) -> bool:
+    """Tells whether Ctrl-C is behind an error: a driver that it stopped halfway may fail to roll back."""
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        seen.append(error)
+        error = error.__cause__ or error.__context__
+    return False
+
+
 class DeltaLakeDBError(Exception):
     """The root of all our errors.
 

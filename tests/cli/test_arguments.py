@@ -29,6 +29,7 @@ def test_verbose_is_known_before_click_parses(line: str, expected: bool):
         (["import", "/a b", "--table-id", "x"], "deltalakedb import '/a b' --table-id x --resume"),
         (["import", "x", "--resume"], "deltalakedb import x --resume"),
         (["import", "--", "-x"], "deltalakedb import --resume -- -x"),
+        (["copy-catalog", "sqlite:///a b", "mysql://h/d"], "deltalakedb copy-catalog 'sqlite:///a b' mysql://h/d"),
     ],
 )
 def test_the_line_that_goes_on(words: list[str], expected: str):
@@ -37,7 +38,14 @@ def test_the_line_that_goes_on(words: list[str], expected: str):
 
 @pytest.mark.parametrize(
     ("line", "expected"),
-    [("import x", True), ("batch-import x", True), ("import x --dry-run", False), ("validate x", False), ("", False)],
+    [
+        ("import x", True),
+        ("batch-import x", True),
+        ("copy-catalog x y", True),
+        ("import x --dry-run", False),
+        ("validate x", False),
+        ("", False),
+    ],
 )
-def test_only_imports_go_on(line: str, expected: bool):
+def test_only_imports_and_copies_go_on(line: str, expected: bool):
     assert Arguments(tuple(line.split())).can_resume is expected

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from os import PathLike, fspath
+from typing import TypeVar
 from urllib.parse import unquote
 
 from sqlalchemy import URL, Connection, Engine, make_url
@@ -27,6 +28,8 @@ from .dialects import dialect_for
 from .options import DatabaseOptions
 from .secrets import Secrets
 from .urls import DatabaseUrl, masked, taken_apart
+
+T = TypeVar("T")
 
 DEFAULT_URL = "sqlite:///deltalakedb.db"
 
@@ -121,13 +124,21 @@ class Database:
             with connection.begin():
                 yield connection
 
+    def translated(self, rows: Iterable[T]) -> Generator[T, None, None]:
+        """Yields rows of this database with its errors as ours: another one may be at work beside it.
+
+        Whoever stops before the last one has to close the generator, which closes that of the rows.
+        """
+        with self._errors():
+            yield from rows
+
     def has_catalog(self) -> bool:
         """Tells whether there is a catalog, by reading only."""
         if self.dialect.missing(self.url):
             return False
         with self._errors(), self._reader.connect() as connection:
             self.has_answered = True
-            return upgrade.version_of(connection) is not None
+            return bool(upgrade.version_of(connection))
 
     def forget_connections(self) -> None:
         """Closes connections that nobody uses: after an outage they are dead."""

@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    Table,
     Text,
     any_,
     bindparam,
@@ -21,6 +22,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import UserDefinedType
+
+_NAMES = {"sqlite": "rowid", "postgresql": "ctid", "mysql": "place"}
+"""What each database calls the place of a row, in a table without a key of ours."""
 
 _PLACES = {
     "sqlite": "delta_files.rowid",
@@ -43,6 +47,11 @@ class _Tid(UserDefinedType[str]):
 
 
 _CTID: ColumnElement[str] = literal_column("delta_files.ctid", _Tid())
+
+
+def order_of(connection: Connection, table: Table) -> ColumnElement[Any]:
+    """Returns what puts the rows of a table without a key into the order in which they lie there."""
+    return literal_column(f"{table.name}.{_NAMES[connection.dialect.name]}")
 
 
 def place_of(connection: Connection) -> ColumnElement[int]:

@@ -35,6 +35,9 @@ RUNNING, COMPLETED, FAILED, INTERRUPTED = "running", "completed", "failed", "int
 STALE_AFTER = timedelta(minutes=2)
 """A heartbeat older than this is a dead importer's. Of others on the same machine the process is looked for instead."""
 
+COPYING = "copy "
+"""What the fingerprint of a table begins with while it is copied from another catalog."""
+
 
 @dataclass(frozen=True, slots=True)
 class TableStatus:
@@ -81,8 +84,15 @@ class TableStatus:
         return min(1.0, (self.log_bytes_processed - begun) / whole) if whole > 0 else None
 
     @property
+    def is_being_copied(self) -> bool:
+        """Whether it is coming here from another catalog, and is not yet whole."""
+        return (self.log_fingerprint or "").startswith(COPYING)
+
+    @property
     def resuming(self) -> str:
-        """The command line that goes on with the import."""
+        """The command line that goes on with the import, or the copy."""
+        if self.is_being_copied:
+            return "deltalakedb copy-catalog FROM TO"
         return command_line("import", self.location, "--table-id", self.table_id, "--resume")
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, literal, literal_column, or_, select
 from sqlalchemy.sql import visitors
 
-from ..errors import CatalogError, VersionNotFoundError, command_line
+from ..errors import VersionNotFoundError, command_line
 from ..rows import (
     CdcFileRow,
     CommitRow,
@@ -22,7 +22,6 @@ from ..rows import (
     Rows,
     TransactionRow,
 )
-from .dialects.postgresql import STREAMED
 from .gaps import check_not_in_gap
 from .places import ROWID, locator_of, place_of
 from .registry import TableEntry
@@ -37,10 +36,9 @@ from .schema import (
     delta_protocols,
     delta_transactions,
 )
+from .streaming import PIECE, streamed
 
 _PAGE = 5_000
-_PIECE = 4_000
-"""Rows that are fetched at a time where columns are wanted, not objects: as many as fit a processor's cache."""
 
 _ROW_TYPES: dict[str, Any] = {
     "commits": CommitRow,
@@ -133,8 +131,8 @@ class Snapshot:
         of the log: the newest version first, and within a version as its commit has them.
         """
         columns = [*(delta_files.c[name] for name in names), delta_files.c.added_version, place_of(self.connection)]
-        rows = self._rows(self._active(columns, where))
-        while piece := list(islice(rows, _PIECE)):
+        rows = streamed(self.connection, self._active(columns, where))
+        while piece := list(islice(rows, PIECE)):
             yield piece
 
     def locators(
@@ -148,9 +146,11 @@ class Snapshot:
         """
         locator = locator_of(self.connection)
         if check is None:
-            return [found for (found,) in self._rows(self._active([locator], where))]
+            return [found for (found,) in streamed(self.connection, self._active([locator], where))]
         return [
-            found for found, stats in self._rows(self._active([locator, delta_files.c.stats], where)) if check(stats)
+            found
+            for found, stats in streamed(self.connection, self._active([locator, delta_files.c.stats], where))
+            if check(stats)
         ]
 
     def count(self, where: ColumnElement[bool] | None = None) -> Totals:
@@ -218,7 +218,7 @@ class Snapshot:
         They come straight from the driver: some databases have numbers for `data_change`.
         """
         columns = [delta_files.c[name] for name in FileLifetime._fields]
-        rows = self._rows(select(*columns).where(self._own(delta_files)))
+        rows = streamed(self.connection, select(*columns).where(self._own(delta_files)))
         yield from map(partial(tuple.__new__, FileLifetime), rows)
 
     def all_but_files(self) -> Rows:
@@ -278,26 +278,6 @@ class Snapshot:
             live = or_(and_(own, live), and_(own, _ended_after(self.version)))
         query = select(*columns).where(own, live)
         return query if where is None else query.where(where)
-
-    def _rows(self, query: Select[Any]) -> Iterator[tuple[Any, ...]]:
-        """Yields plain tuples, straight from the driver: rows of SQLAlchemy's own took a quarter more time.
-
-        PostgreSQL sends while they are worked on; the connection refuses other statements until the last one.
-        """
-        if self.connection.dialect.name == "postgresql":
-            streams: list[Iterator[tuple[Any, ...]]] = []
-            self.connection.execute(query, execution_options={STREAMED: streams})
-            try:
-                yield from streams[0]
-                if not streams:
-                    raise CatalogError("The transaction ended while its rows were being read")
-            finally:
-                streams.clear()
-            return
-        with self.connection.execute(query) as result:
-            cursor: Any = result.cursor
-            while rows := cursor.fetchmany(_PIECE):
-                yield from rows
 
     def _lifetimes(self, query: Select[Any]) -> Generator[FileLifetime, None, None]:
         with self.connection.execute(query, execution_options={"yield_per": _PAGE}) as result:

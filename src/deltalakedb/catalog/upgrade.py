@@ -121,7 +121,7 @@ def check(connection: Connection, where: str) -> None:
     if found < SCHEMA_VERSION:
         raise SchemaVersionError(
             f"The catalog in {where} has schema version {found}, this release reads {SCHEMA_VERSION}",
-            "Any command that writes upgrades it in place; back the database up first.",
+            "Any command that writes upgrades it in place, as `deltalakedb upgrade` does; back the database up first.",
         )
 
 

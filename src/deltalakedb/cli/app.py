@@ -55,6 +55,7 @@ _COMMANDS = {
     "config": "config",
     "grants": "grants",
     "upgrade": "upgrade",
+    "copy-catalog": "copy_catalog",
 }
 
 _INTERRUPTED, _READER_GONE, _TERMINATED = 130, 141, 143

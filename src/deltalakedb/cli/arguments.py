@@ -15,6 +15,8 @@ WEBHOOK_VARIABLE = "DELTALAKEDB_WEBHOOK"
 TOKEN_VARIABLE = "DELTALAKEDB_TOKEN"
 LOG_FORMAT_VARIABLE = "DELTALAKEDB_LOG_FORMAT"
 
+_RESUMABLE = ("import", "batch-import", "copy-catalog")
+
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
@@ -56,10 +58,12 @@ class Arguments:
     @property
     def can_resume(self) -> bool:
         """Whether the command can go on where it was interrupted."""
-        return bool(self.words) and self.words[0] in ("import", "batch-import") and "--dry-run" not in self._options()
+        return self.command in _RESUMABLE and "--dry-run" not in self._options()
 
     def resuming(self, scrub: Callable[[str], str] = str) -> str:
         """Returns the command line that goes on after an interrupt, fit for a shell; `scrub` takes out passwords."""
+        if self.command == "copy-catalog":  # a second run goes on by itself
+            return shlex.join(["deltalakedb", *map(scrub, self.words)])
         options = [word for word in self._options() if word not in ("--resume", "--replace", "--yes")]
         rest = self.words[len(self._options()) :]
         return shlex.join(["deltalakedb", *map(scrub, options), "--resume", *map(scrub, rest)])

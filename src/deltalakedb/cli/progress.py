@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
+    from ..catalog.copying.copy import CopyProgress
     from ..catalog.registry import TableStatus
     from ..migrate.batch import BatchProgress
     from ..migrate.told import Progress
@@ -228,6 +229,17 @@ class CountMeter:
         """Shows the next step."""
         share = done / total if total else None
         self._display.show(self._name, share, f"{done:,} of {plural(total, self._noun)}")
+
+
+class CopyMeter:
+    """Shows how far a copy of a catalog is, and its comparison."""
+
+    def __init__(self, shown: Display) -> None:
+        self._display = shown
+
+    def __call__(self, progress: CopyProgress) -> None:
+        """Shows the next step."""
+        self._display.show(progress.step, progress.done / progress.total, plural(progress.done, "row"))
 
 
 class BatchMeter:

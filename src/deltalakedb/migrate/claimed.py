@@ -11,7 +11,7 @@ from ..catalog import registry
 from ..catalog.database import Database
 from ..catalog.registry import TableStatus
 from ..catalog.trail import WorkTrail
-from ..errors import DeltaLakeDBError, TableBusyError
+from ..errors import DeltaLakeDBError, TableBusyError, was_interrupted
 from .retrying import persistently
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def claimed(
             with _beating(database, table_id):
                 yield before
         except BaseException as error:
-            if _was_interrupted(error):
+            if was_interrupted(error):
                 _note(database, table_id, trail, registry.INTERRUPTED, "Interrupted", stop)
                 raise KeyboardInterrupt from error
             _note(database, table_id, trail, registry.FAILED, database.describe(error), stop)
@@ -76,17 +76,6 @@ def _note(
             persistently(end, database=database, name=table_id, stop=stop)
     except DeltaLakeDBError as error:
         logger.warning("The catalog could not note that the import ended (%s): %s", status, error.message)
-
-
-def _was_interrupted(error: BaseException | None) -> bool:
-    """Tells whether Ctrl-C is behind an error: a driver that it stopped halfway may fail to roll back."""
-    seen: list[BaseException] = []
-    while error is not None and error not in seen:
-        if isinstance(error, KeyboardInterrupt):
-            return True
-        seen.append(error)
-        error = error.__cause__ or error.__context__
-    return False
 
 
 # ---- within this process

@@ -48,6 +48,7 @@ class Dialect(ABC):
         large_batch: how many files of a large log are loaded in a transaction, unless the user says.
         rows_per_second: files loaded in a second on the machine of docs/benchmarks.md; for estimates.
         has_schemas: whether a database has schemas to put the tables into.
+        keeps_order: whether rows without a key lie in the order in which they came, to the last of them.
         pack: packs rows as `load` takes them.
     """
 
@@ -57,6 +58,7 @@ class Dialect(ABC):
     rows_per_second: int
     large_batch: int
     has_schemas = False
+    keeps_order = True
     pack: Pack
 
     @abstractmethod
@@ -103,6 +105,17 @@ class Dialect(ABC):
     def user(self, connection: Connection) -> str | None:
         """Returns the name under which the database lets us in; None where it knows no names."""
         return connection.execute(select(func.current_user())).scalar()
+
+    @abstractmethod
+    def identity(self, connection: Connection, url: URL) -> tuple[Any, ...]:
+        """Returns what only this very catalog has, by whatever URL it is reached; its tables are there."""
+
+    def sees_all(self, connection: Connection) -> bool:  # noqa: ARG002 (not every database holds rows back)
+        """Tells whether this role reads all rows, and not only those that a policy lets it see."""
+        return True
+
+    def go_on_behind(self, connection: Connection, column: Column[int]) -> None:  # noqa: B027 (most do by themselves)
+        """Lets the numbers that the database gives go on behind the greatest one, where rows came with theirs."""
 
     @abstractmethod
     def load(self, connection: Connection, table: Table, pieces: Iterable[Packed]) -> None:

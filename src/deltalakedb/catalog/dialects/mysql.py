@@ -132,6 +132,10 @@ class MySQLDialect(Dialect):
     def unlock_schema(self, connection: Connection) -> None:
         connection.exec_driver_sql(f"DO RELEASE_LOCK({_LOCK})")
 
+    def identity(self, connection: Connection, url: URL) -> tuple[Any, ...]:
+        server = connection.exec_driver_sql("SELECT @@hostname, @@port, @@datadir").one()
+        return (*server, url.database)
+
     def load(self, connection: Connection, table: Table, pieces: Iterable[Packed]) -> None:
         driver: Any = connection.connection.driver_connection
         facts = connection.connection.info

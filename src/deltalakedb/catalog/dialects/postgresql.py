@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, func, select
+from sqlalchemy import URL, Column, Connection, Engine, Table, create_engine, event, func, select
 from sqlalchemy.exc import ArgumentError as UrlError
 from sqlalchemy.util import LRUCache
 
@@ -77,6 +77,13 @@ SELECT 1 FROM pg_catalog.pg_class
 WHERE oid = to_regclass('delta_files') AND reltuples < 0 AND pg_has_role(relowner, 'USAGE')
 """
 
+# A replica has its server's number: it is the same catalog.
+_IDENTITY = """
+SELECT system_identifier, (SELECT oid FROM pg_database WHERE datname = current_database()),
+    to_regclass('deltalakedb_schema')::oid
+FROM pg_control_system()
+"""
+
 _STATEMENTS = 500
 """Compiled statements that are kept: as many as SQLAlchemy keeps for an engine."""
 
@@ -100,6 +107,7 @@ class PostgreSQLDialect(Dialect):
     rows_per_second = 60_000
     large_batch = 10_000
     has_schemas = True
+    keeps_order = False  # a small row goes into the room that a larger one has left on an earlier page
     pack = staticmethod(copy_format.pack)
 
     def engine(self, url: URL, options: DatabaseOptions, *, read_only: bool) -> Engine:
@@ -159,6 +167,21 @@ class PostgreSQLDialect(Dialect):
     def user(self, connection: Connection) -> str | None:
         # Not current_user: that is whoever SET ROLE has made of them.
         return connection.execute(select(func.session_user())).scalar()
+
+    def identity(self, connection: Connection, url: URL) -> tuple[Any, ...]:  # noqa: ARG002 (the server knows)
+        return tuple(connection.exec_driver_sql(_IDENTITY).one())
+
+    def sees_all(self, connection: Connection) -> bool:
+        return not connection.exec_driver_sql("SELECT row_security_active('migration_status')").scalar()
+
+    def go_on_behind(self, connection: Connection, column: Column[int]) -> None:
+        # By taking numbers: who may add rows may do that, to set them one has to own the sequence.
+        table = column.table.name
+        taken = f"nextval(pg_get_serial_sequence('{table}', '{column.name}'))"
+        last = f"(SELECT coalesce(max({column.name}), 0) FROM {table})"
+        behind = connection.exec_driver_sql(f"SELECT {last} - {taken}").scalar_one()
+        if behind > 0:
+            connection.exec_driver_sql(f"SELECT count({taken}) FROM generate_series(1, {behind})")
 
     def load(self, connection: Connection, table: Table, pieces: Iterable[Packed]) -> None:
         driver: Any = connection.connection.driver_connection

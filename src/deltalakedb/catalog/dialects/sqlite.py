@@ -138,6 +138,11 @@ class SQLiteDialect(Dialect):
         end = time.monotonic() + seconds
         _driver(connection).set_progress_handler(lambda: time.monotonic() > end, _STEPS_BETWEEN_LOOKS)
 
+    def identity(self, connection: Connection, url: URL) -> tuple[Any, ...]:  # noqa: ARG002 (the driver knows the file)
+        (file,) = (row[2] for row in connection.exec_driver_sql("PRAGMA database_list") if row[1] == "main")
+        there = Path(file).stat()
+        return there.st_dev, there.st_ino
+
     def load(self, connection: Connection, table: Table, pieces: Iterable[Packed]) -> None:
         cursor = _driver(connection).cursor()
         for packed in pieces:

@@ -8,7 +8,7 @@ import click
 
 from .. import confirmation, options
 from ..help import WithExamples
-from ..output.human import deleted_rows, printable
+from ..output.human import counted_rows, printable
 from ..progress import ImportMeter, display
 from ..run import Run
 
@@ -107,6 +107,6 @@ def _confirmed(run: Run, database: Database, table_id: str) -> bool:
     if status is None:
         return True
     name, has = printable(table_id), "" if entry is None else f" at version {entry.version:,}"
-    click.echo(f"{name}{has} would be replaced: {deleted_rows(rows)}", err=True)
+    click.echo(f"{name}{has} would be replaced: {counted_rows(rows)}", err=True)
     click.echo("What its log has no more is gone then; `export` keeps it.", err=True)
     return click.confirm(f"Delete {name} from {run.where(database)} and import it anew?", err=True)

@@ -8,7 +8,7 @@ import click
 
 from .. import confirmation, options
 from ..help import WithExamples
-from ..output.human import deleted_rows, printable
+from ..output.human import counted_rows, printable
 from ..run import Run
 
 if TYPE_CHECKING:
@@ -51,6 +51,6 @@ def _confirmed(run: Run, database: Database, table_id: str) -> bool:
 
     plan = rollback(database, table_id, dry_run=True, storage_options=run.storage_options)
     name = printable(table_id)
-    click.echo(f"{name} would be forgotten: {deleted_rows(plan.deleted)}", err=True)
+    click.echo(f"{name} would be forgotten: {counted_rows(plan.deleted)}", err=True)
     click.echo(f"Its log at {printable(plan.location)} stays as it is.", err=True)
     return click.confirm(f"Delete {name} from {run.where(database)}?", err=True)

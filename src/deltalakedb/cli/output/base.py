@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
+    from ...catalog.copying.copy import CopyReport
     from ...catalog.events import Event
     from ...catalog.grants import Grants
     from ...catalog.registry import TableStatus
@@ -95,6 +96,10 @@ class Output(ABC):
     @abstractmethod
     def upgraded(self, where: str, schema_version: int) -> None:
         """Prints that the tables are those of this release."""
+
+    @abstractmethod
+    def copied(self, report: CopyReport) -> None:
+        """Prints what became of a copy of the catalog."""
 
     @abstractmethod
     def configured(self, path: Path | None, settings: Sequence[Setting]) -> None:

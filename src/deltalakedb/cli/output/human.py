@@ -50,7 +50,7 @@ def versions(first: int | None, last: int | None) -> str:
     return f"{last:,}" if first is None or first == last else f"{first:,} to {last:,}"
 
 
-def deleted_rows(deleted: dict[str, int]) -> str:
+def counted_rows(deleted: dict[str, int]) -> str:
     """Returns how many rows of which SQL tables, without the empty ones."""
     counts = [f"{count:,} in {name}" for name, count in deleted.items() if count]
     return ", ".join(counts) or "none"

@@ -20,6 +20,7 @@ from .base import Output
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
+    from ...catalog.copying.copy import CopyReport
     from ...catalog.events import Event
     from ...catalog.grants import Grants
     from ...catalog.registry import TableStatus
@@ -71,6 +72,7 @@ _OPERATION = ("name", "file_based_seconds", "sql_seconds", "speedup")
 _PROBLEM = ("kind", "table_id", "message")
 _CHECK = ("name", "ok", "detail")
 _ROLLBACK = ("table_id", "location", "status", "deleted", "opened_version", "duration_seconds")
+_COPIED = ("table_id", "status", "version", "rows", "error")
 _EXPORT = (
     "table_id",
     "location",
@@ -164,6 +166,11 @@ class JsonOutput(Output):
 
     def upgraded(self, where: str, schema_version: int) -> None:
         _print({"database": where, "schema_version": schema_version})
+
+    def copied(self, report: CopyReport) -> None:
+        tables = [_pick(table, _COPIED) for table in report.tables]
+        document = {"from": report.source, "to": report.target, "tables": tables}
+        _print(document | _pick(report, ("copied", "skipped", "failed", "rows", "equal", "duration_seconds")))
 
     def configured(self, path: Path | None, settings: Sequence[Setting]) -> None:
         found = {setting.name: {"value": setting.value, "source": setting.source} for setting in settings}

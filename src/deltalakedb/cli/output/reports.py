@@ -11,10 +11,11 @@ from rich.text import Text
 
 from ...migrate.differences import CHECKPOINT, UNKNOWN_FEATURE
 from ..synced import SyncedTable
-from .human import deleted_rows, duration, plural, printable, size, speaks_unicode, versions
+from .human import counted_rows, duration, plural, printable, size, speaks_unicode, versions
 from .layout import card, cell, fact, line, mark, show, table, title
 
 if TYPE_CHECKING:
+    from ...catalog.copying.copy import CopyReport
     from ...migrate.assess import Assessment
     from ...migrate.batch import BatchReport
     from ...migrate.export import ExportReport
@@ -284,7 +285,7 @@ def rolled_back(console: Console, report: RollbackReport) -> None:
         report.table_id,
         "would be forgotten (dry run: nothing was changed)" if dry else "is forgotten; its log is as it was",
     )
-    facts = [("rows", deleted_rows(report.deleted)), ("location", report.location)]
+    facts = [("rows", counted_rows(report.deleted)), ("location", report.location)]
     if report.opened_version is not None:
         facts.append(("log", f"opens at version {report.opened_version:,} without the catalog"))
     card(console, head, facts)
@@ -302,3 +303,27 @@ def exported(console: Console, report: ExportReport) -> None:
         ("data", report.location if report.absolute_paths else "belongs beside the log, where it was"),
     ]
     card(console, title("ok", report.table_id, f"exported in {duration(report.duration_seconds)}"), facts)
+
+
+# ---- copy-catalog
+
+
+def copied(console: Console, report: CopyReport) -> None:
+    """Prints whether both catalogs are equal, what they hold, and what could not be copied."""
+    for one in report.tables:
+        if one.error is not None:
+            line(console, title("bad", f"{one.table_id}:", one.error))
+    for difference in report.differences:
+        line(console, title("bad", "the copy differs:", difference))
+    counts = [(report.copied, "copied"), (report.skipped, "there already"), (report.failed, "failed")]
+    said = ", ".join(f"{count:,} {word}" for count, word in counts if count)
+    tables = plural(len(report.tables), "table")
+    facts = [
+        ("tables", f"{tables}: {said}" if said else tables),
+        ("rows", counted_rows(report.rows)),
+        ("from", report.source),
+        ("to", report.target),
+    ]
+    verdict = "is equal to the catalog" if report.equal else "is not equal to the catalog"
+    took = f"{verdict}, after {duration(report.duration_seconds)}"
+    card(console, title("ok" if report.equal else "bad", "the copy", took), facts)

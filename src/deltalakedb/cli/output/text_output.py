@@ -19,6 +19,7 @@ from .layout import card, cell, fact, is_terminal, line, mark, show, stdout, tab
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
+    from ...catalog.copying.copy import CopyReport
     from ...catalog.events import Event
     from ...catalog.grants import Grants
     from ...catalog.registry import TableStatus
@@ -112,6 +113,9 @@ class TextOutput(Output):
 
     def upgraded(self, where: str, schema_version: int) -> None:
         line(stdout(), title("ok", where, f"has schema version {schema_version}"))
+
+    def copied(self, report: CopyReport) -> None:
+        reports.copied(stdout(), report)
 
     def configured(self, path: Path | None, settings: Sequence[Setting]) -> None:  # noqa: ARG002 (in the settings)
         listings.settings(stdout(), settings)

@@ -1,0 +1,1 @@
+"""One catalog → another database, with proof that both hold the same."""
