@@ -16,6 +16,7 @@ from deltalakedb.catalog.copying import contents, copy, trail
 from deltalakedb.catalog.copying.copy import CopyReport, copy_catalog
 from deltalakedb.catalog.copying.proof import Proof, Side
 from deltalakedb.catalog.database import Database
+from deltalakedb.catalog.owner import owner_of
 from deltalakedb.catalog.schema import migration_events, migration_status, schema, schema_version
 from deltalakedb.errors import (
     ArgumentError,
@@ -478,7 +479,7 @@ def test_a_table_that_is_worked_on_fails_alone(in_sqlite: Pair, tmp_path: Path):
             in_sqlite[0],
             "UPDATE migration_status SET status = 'running', owner = :owner, heartbeat_at = :now "
             "WHERE table_id = 'small'",
-            owner=registry._process(other.pid),
+            owner=owner_of(other.pid),
             now=str(registry.now()),
         )
         report = copied(in_sqlite)

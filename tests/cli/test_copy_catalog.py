@@ -1,7 +1,9 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from deltalakedb.catalog.copying import contents
 from tests.cli.conftest import Cli
 from tests.support import leaks
 from tests.support.catalogs import execute
@@ -61,6 +63,19 @@ def test_a_table_that_fails_is_named_and_ends_with_1(cli: Cli, source: str, post
     assert (event["command"], event["status"]) == ("copy-catalog", "failed")
     assert "NUL" in event["error_message"]
     assert leaks.PASSWORD not in result.out + result.err
+
+
+def test_a_copy_that_differs_ends_with_3(cli: Cli, source: str, monkeypatch: pytest.MonkeyPatch):
+    append = contents.append
+
+    def careless(connection: Any, dialect: Any, table: Any, found: Any) -> None:
+        lost = {table_id: rows[1:] if table.name == "delta_files" else rows for table_id, rows in found.items()}
+        append(connection, dialect, table, lost)
+
+    monkeypatch.setattr(contents, "append", careless)
+    result = cli("copy-catalog", source, "sqlite:///to.db", "--output", "json")
+    assert (result.code, result.document["equal"]) == (3, False)
+    assert "the copy differs" in result.document["tables"][0]["error"]
 
 
 def test_both_schemas_can_be_told(cli: Cli, source: str, postgresql_url: str):

@@ -174,8 +174,8 @@ def test_an_interrupted_import_says_it_too(database: Database, tmp_path: Path):
 
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
-            import_table(database, str(log.root), batch_size=1, resume=True, listener=stop)
-    assert import_table(database, str(log.root), batch_size=1, resume=True).warnings == whole
+            import_table(database, str(log.root), "t", batch_size=1, resume=True, listener=stop)
+    assert import_table(database, str(log.root), "t", batch_size=1, resume=True).warnings == whole
 
 
 def test_only_the_newest_checkpoint_is_compared(sqlite_url: str, tmp_path: Path):
@@ -200,7 +200,7 @@ def test_a_broken_checkpoint_is_a_warning(database: Database, tmp_path: Path):
     path.write_bytes(b"PAR1")
     assert import_table(database, str(log.root), "fine").warnings[-1].startswith(CHECKPOINT)
     (log.log / CHECKPOINT).write_bytes(b"PAR1")
-    first, second, dangling = import_table(database, str(log.root)).warnings
+    first, second, dangling = import_table(database, str(log.root), "t").warnings
     assert first.startswith(f"Checkpoint passed over: {CHECKPOINT}: not a readable checkpoint")
     assert second.startswith(f"Checkpoint passed over: {path.name}: not a readable checkpoint")
     assert dangling == DANGLING + "a in version 2"

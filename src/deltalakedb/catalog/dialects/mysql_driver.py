@@ -83,7 +83,7 @@ class StreamingConnection(Connection):  # type: ignore[misc]
             raise PermissionError("the server asked for a file of this machine, which it does not get")
         return data
 
-    def _execute_command(self, command: int, sql: str | bytes) -> None:
+    def _execute_command(self, command: int, sql: str | bytes | bytearray) -> None:
         if self._result is not None and self._result.unbuffered_active:
             self._result.set_aside()
         # Of a packet that is too large a server takes half, and hangs up: to us it would have gone away.
@@ -145,5 +145,5 @@ class _Result(MySQLResult):  # type: ignore[misc]
         self._read_ok_packet(answer)
 
 
-def _size(sql: str | bytes, encoding: str) -> int:
-    return len(sql if isinstance(sql, bytes) else sql.encode(encoding, "surrogateescape"))
+def _size(sql: str | bytes | bytearray, encoding: str) -> int:
+    return len(sql.encode(encoding, "surrogateescape") if isinstance(sql, str) else sql)
