@@ -98,6 +98,9 @@ STATEMENTS: dict[str, tuple[str, ...]] = {
         "test_the_document",
         "test_a_sync_goes_on_in_the_copy_as_it_would_have",
     ),
+    "| 0 | TO holds what FROM holds": ("test_the_document", "test_a_copy_is_all_of_the_catalog"),
+    "| 1 | a table could not be copied": ("test_a_table_that_fails_is_named_and_ends_with_1",),
+    "| 3 | what was copied is not what FROM has": ("test_a_copy_that_differs_ends_with_3",),
     "Everything is copied: all versions of all tables": ("test_a_copy_is_all_of_the_catalog",),
     "An import anew would lose": ("test_a_copy_is_all_of_the_catalog",),
     "Whatever changes the catalog is in `migration_events`": (
