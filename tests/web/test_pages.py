@@ -35,6 +35,21 @@ def test_the_lake_shows_totals_problems_and_what_runs(server: Server):
         assert words in page.text
 
 
+def test_nothing_is_green_that_is_not_well(server: Server):
+    well = {
+        one["table_id"] for one in server.get("/api/lake").document["page_of_tables"] if one["status"] == "completed"
+    }
+    well -= {"behind", "drifted"}
+    assert server.get("/").text.count('class="badge good">completed') == len(well) == 2
+    for table_id in ("behind", "drifted", "broken", "lost"):
+        page = server.get(f"/table?id={table_id}")
+        head = page.text.split("<h1>")[1].split("</h1>")[0]
+        assert "badge good" not in head
+        problems = server.get(f"/api/table?id={table_id}").document["problems"]
+        assert problems
+        assert all(one["message"] in page.text.replace("&#39;", "'") for one in problems)
+
+
 def test_progress_moves_while_an_import_goes_on(server: Server, troubled: str):
     pretend_running(troubled, "running", 0.75)
     assert server.get("/api/lake").document["running"][0]["share"] == 0.75
