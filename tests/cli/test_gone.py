@@ -168,6 +168,20 @@ def test_a_path_that_no_catalog_knows_leaves_no_trace(on: Cli, plain: Path, data
     assert len(on("events", "--output", "json").document) == 1
 
 
+def test_a_lake_that_is_gone_is_noted_on_all_of_its_tables(on: Cli, plain: Path, database_url: str):
+    assert on("batch-import", plain.parent / "typo").code == 1
+    on("batch-import", plain.parent)
+    back = moved_away(plain.parent)
+    result = on("batch-import", plain.parent, "--output", "json")
+    assert (result.code, result.document["failed"], len(result.document["not_listed"])) == (1, 1, 1)
+    found = seen(on, database_url, "plain")
+    assert (found["statuses"], found["problems"], found["exit code"]) == ({"failed"}, ["failed"], 1)
+    assert on("events", "plain", "--output", "json").document[0]["command"] == "batch-import"
+    back()
+    assert on("batch-import", plain.parent).code == 0
+    assert seen(on, database_url, "plain") == WELL
+
+
 def test_what_one_found_out_another_ends(on: Cli, plain: Path, database_url: str):
     on("import", plain)
     back = moved_away(plain)

@@ -130,7 +130,7 @@ def batch_import(
 
     Raises:
         ArgumentError: neither path nor list, a number below 1, or a text that is empty.
-        LocationNotFoundError: `path` or `from_file` is not there.
+        LocationNotFoundError: `from_file` is not there, or `path`, and the catalog has no table below it.
         CatalogError: the database refuses.
     """
     for name, value in (("parallel", parallel), ("batch size", batch_size)):

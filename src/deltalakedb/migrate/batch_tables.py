@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from ..catalog import registry
 from ..catalog.database import Database
 from ..catalog.registry import TableEntry, TableStatus
-from ..errors import ArgumentError, DeltaLakeDBError, LocationNotFoundError
+from ..errors import ArgumentError, DeltaLakeDBError, LocationNotFoundError, StorageError
 from ..home import home_expanded
 from ..log.store import is_uri, open_store
 from .discover import FoundTable, Unlisted, discover, table_in
@@ -52,24 +52,24 @@ class Candidates:
     """The tables that were found or listed, and the places that could not be looked at.
 
     `root` is what their ids and `--exclude` take their places from. What the catalog has below `search_root` belongs to
-    the batch as well; it is None where the tables come from a list.
+    the batch as well; it is None where the tables come from a list. `failure` is why the root itself can't be listed.
     """
 
     tables: list[FoundTable]
     root: str
     search_root: str | None = None
     not_listed: list[Unlisted] = field(default_factory=list)
+    failure: StorageError | None = None
 
 
 def search(path: str, options: Mapping[str, str]) -> Candidates:
-    """Returns every table below a location.
-
-    Raises:
-        LocationNotFoundError, PermissionDeniedError, StorageError: it can't be listed itself.
-    """
+    """Returns every table below a location."""
     not_listed: list[Unlisted] = []
-    found = list(discover(path, recursive=True, storage_options=options, on_unlisted=not_listed.append))
     root = open_store(path, options).location
+    try:
+        found = list(discover(path, recursive=True, storage_options=options, on_unlisted=not_listed.append))
+    except StorageError as error:
+        return Candidates([], root, root, [Unlisted(root, error.message)], error)
     return Candidates(found, root, root, not_listed)
 
 
@@ -141,9 +141,15 @@ def select(
     A table that the catalog has keeps its id, however the batch came to its location; where the catalog has several
     copies of it, each is one. A new one is called by its last part, or where that is taken by its place below the root,
     with `id_prefix` before it.
+
+    Raises:
+        LocationNotFoundError, PermissionDeniedError, StorageError: the root can't be listed, and the catalog has no
+            table below it, whose import would say so.
     """
     catalog = _Catalog.of(database)
     places = list(_places(candidates, catalog.known))
+    if candidates.failure is not None and not places:
+        raise candidates.failure
     excluding = [_excluding(exclude, _names(place)) for place in places]
     wanted = [place for place, pattern in zip(places, excluding, strict=True) if pattern is None]
     times = Counter(place.table.table_id for place in wanted if place.same_as is None)
