@@ -63,7 +63,8 @@ def started(module: str) -> subprocess.Popen[bytes]:
     """Starts a process that runs a module's `main`, which calls `answer`; whoever starts it has to `end` it."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     return subprocess.Popen(
-        [sys.executable, "-c", f"from {module} import main; main()"],
+        # -P: what lies in the working folder is somebody's data, however its files are called.
+        [sys.executable, "-P", "-c", f"from {module} import main; main()"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=environment,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import queue
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from logging.handlers import QueueHandler
 from multiprocessing.connection import Connection, wait
@@ -20,6 +22,7 @@ Result = TypeVar("Result")
 
 _PROCESSES = multiprocessing.get_context("spawn")  # forked ones would share the parent's threads and connections
 _SECONDS_TO_END = 30
+_SAFE_PATH = "PYTHONSAFEPATH"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,20 @@ def run_jobs(
         pool.run(min(parallel, len(jobs)))
     finally:
         pool.stop()
+
+
+@contextmanager
+def _safe_path() -> Iterator[None]:
+    """Keeps the working folder off the path of processes that begin: its files are somebody's data."""
+    before = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_SAFE_PATH]
+        else:
+            os.environ[_SAFE_PATH] = before
 
 
 class _Pool(Generic[Job, Result]):
@@ -92,7 +109,8 @@ class _Pool(Generic[Job, Result]):
         ours, theirs = _PROCESSES.Pipe()
         level = logging.getLogger("deltalakedb").getEffectiveLevel()
         process = _PROCESSES.Process(target=_serve, args=(theirs, self._work, level), daemon=True)
-        process.start()
+        with _safe_path():
+            process.start()
         theirs.close()
         self._give(ours, process)
 
