@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,28 @@ def test_the_nearest_file_counts_and_its_paths_start_from_its_folder(
 def test_relative_databases_in_a_file(cli: Cli, tmp_path: Path, written: str, meant: str):
     (tmp_path / "deltalakedb.toml").write_text(f'database-url = "{written}"\n')
     assert held(cli)["database-url"][0] == meant.format(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["deltalakedb.toml", "pyproject.toml"])
+@pytest.mark.parametrize(("mode", "owner"), [(0o666, None), (0o664, None), (0o644, 4711)])
+def test_a_strangers_file_is_passed_over(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, mode: int, owner: int | None
+):
+    if owner is not None and os.geteuid() != 0:
+        pytest.skip("only root may give a file away")
+    section = "" if name == "deltalakedb.toml" else "[tool.deltalakedb]\n"
+    ours = tmp_path / name
+    ours.write_text(f"{section}parallel = 2\n")
+    (tmp_path / "below").mkdir()
+    file = tmp_path / "below" / name
+    file.write_text(f"{section}parallel = 3\n")
+    file.chmod(mode)
+    if owner is not None:
+        os.chown(file, owner, owner)
+    monkeypatch.chdir(file.parent)
+    assert held(cli)["parallel"] == (2, str(ours))
+    assert f"{file} is passed over" in cli("config").err
+    assert held(cli, "--config", file)["parallel"] == (3, str(file))
 
 
 def test_a_file_can_be_named(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -7,6 +7,8 @@ working folder or in one above it. Paths in it start from its own folder.
 from __future__ import annotations
 
 import logging
+import os
+import stat
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +26,8 @@ _PROJECT = "pyproject.toml"
 _RELATIVE = "sqlite:///"
 
 STORAGE = "storage-options"
+
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 class _Kind(NamedTuple):
@@ -85,10 +89,10 @@ def load(given: str | None) -> Config:
 def _found(folder: Path) -> Iterator[Config]:
     for place in (folder, *folder.parents):
         path = place / FILE
-        if _is_file(path):
+        if _is_file(path) and _is_ours(path):
             yield Config(path, _checked(path, _parsed(path)))
         path = place / _PROJECT
-        if _is_file(path) and (document := _concerning_us(path)) is not None:
+        if _is_file(path) and (document := _concerning_us(path)) is not None and _is_ours(path):
             yield Config(path, _checked(path, _section(path, document)))
 
 
@@ -98,6 +102,18 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:
         return False
+
+
+def _is_ours(path: Path) -> bool:
+    """Tells whether a file that was found is obeyed: a stranger's would lead passwords and keys to the stranger."""
+    if os.name != "posix":
+        return True
+    found = path.stat()
+    if found.st_uid in (0, os.geteuid()) and not found.st_mode & _OTHERS_WRITE:
+        return True
+    why = "others may write it" if found.st_mode & _OTHERS_WRITE else "it is another user's"
+    logger.warning("%s is passed over: %s (--config names it all the same)", path, why)
+    return False
 
 
 def _concerning_us(path: Path) -> dict[str, Any] | None:
