@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import psycopg
 import pytest
@@ -298,6 +298,34 @@ def test_of_sqlite_it_is_said_that_permissions_of_files_rule(sqlite_url: str):
     assert "SQLite has no roles" in found.notes[0]
 
 
+def netloc_of(name: str, url: str) -> str:
+    return f"{name}@{urlsplit(url).netloc.rpartition('@')[2]}"
+
+
+@pytest.mark.parametrize("name", ["lake_prod", "a%b", "back\\slash", "tick`s"])
+def test_a_grant_of_mariadb_is_for_one_database(mysql_server: str, name: str):
+    from tests.support.mariadb import connect as connect_mysql
+
+    quoted, user = "`" + name.replace("`", "``") + "`", f"it's\\ {uuid.uuid4().hex[:8]}"
+    near = "`" + name.replace("_", "X").replace("%", "X").replace("\\", "").replace("`", "") + "`"
+    with closing(Database(f"mysql://h/{quote(name, safe='')}")) as database:
+        printed = grants(database, "reader", user, create=True).statements
+    with closing(connect_mysql(mysql_server)) as admin, admin.cursor() as cursor:
+        for each in (quoted, near):
+            cursor.execute(f"CREATE DATABASE {each}")
+        try:
+            for statement in printed:
+                cursor.execute(statement)
+            cursor.execute("SELECT db FROM mysql.db WHERE user = %s", (user,))
+            (granted,) = cursor.fetchall()
+            cursor.execute("SELECT %s LIKE %s, %s LIKE %s", (name, granted[0], near.strip("`"), granted[0]))
+            assert cursor.fetchone() == (1, 0)
+        finally:
+            cursor.execute("DROP USER %s@'%%'", (user,))
+            for each in (quoted, near):
+                cursor.execute(f"DROP DATABASE {each}")
+
+
 @pytest.mark.parametrize("role", ["reader", "migrator"])
 def test_users_of_mariadb(mysql_url: str, tmp_path: Path, role: str):
     from tests.support.mariadb import connect as connect_mysql
@@ -312,8 +340,11 @@ def test_users_of_mariadb(mysql_url: str, tmp_path: Path, role: str):
     with closing(connect_mysql(mysql_url)) as admin, admin.cursor() as cursor:
         for statement in printed:
             cursor.execute(statement)
+        with pytest.raises(Exception, match=r"locked|denied"):
+            connect_mysql(urlsplit(mysql_url)._replace(netloc=netloc_of(name, mysql_url)).geturl())
+        cursor.execute(f"ALTER USER '{name}'@'%' ACCOUNT UNLOCK")
     parts = urlsplit(mysql_url)
-    url = parts._replace(netloc=f"{name}@{parts.netloc.rpartition('@')[2]}").geturl()
+    url = parts._replace(netloc=netloc_of(name, mysql_url)).geturl()
     refuse: Callable[..., object] = pytest.raises
     try:
         with deltalakedb.connect(url) as catalog:

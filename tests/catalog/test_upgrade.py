@@ -317,6 +317,21 @@ def test_an_upgrade_of_the_oldest_catalog_that_fails_leaves_every_row_and_column
     assert "schema version 1" in open_both(oldest)[0].message
 
 
+def test_tables_with_rows_are_never_dropped(database_url: str, log: LogBuilder):
+    log.commit(add("a"))
+    database = Database(database_url)
+    import_table(database, str(log.root), "t")
+    database.close()
+    rows = dump(database_url, "t")
+    execute(database_url, "UPDATE deltalakedb_schema SET version = 0")
+    database = Database(database_url)
+    with pytest.raises(SchemaVersionError, match="has rows in .*, but schema version 0") as caught, database.writing():
+        pass
+    database.close()
+    execute(database_url, (caught.value.hint or "").partition(", ")[2].partition(" brings")[0])
+    assert dump(database_url, "t") == rows
+
+
 def test_a_newer_catalog_is_left_untouched(made: str):
     execute(made, "UPDATE deltalakedb_schema SET version = 999")
     before = dump(made), tables(made)

@@ -93,6 +93,11 @@ def _notes(kind: str, wanted: Wanted) -> tuple[str, ...]:
     past_policies = wanted.policies and wanted.role == MIGRATOR
     who = "a superuser" if wanted.role == ADMIN or past_policies else "the owner of the tables"
     notes = [f"To be run by {who}." if kind == "postgresql" else "To be run by a user with GRANT OPTION."]
+    if kind == "mysql" and wanted.create:
+        notes.append(
+            f"Nobody can log in as {_mysql_user(wanted)}, from anywhere, before ALTER USER {_mysql_user(wanted)} "
+            "IDENTIFIED BY '…' ACCOUNT UNLOCK; RENAME USER gives it a host in place of %."
+        )
     if wanted.role != ADMIN:
         notes.append("Run it again after an upgrade, which may add tables.")
     if wanted.table_ids is not None:
@@ -236,12 +241,25 @@ def _schema_of(database: Database) -> str:
 
 
 def _mysql(database: Database, wanted: Wanted) -> Iterator[str]:
-    user = f"{_literal(wanted.to)}@'%'"
-    everything = "`" + str(database.url.database).replace("`", "``") + "`.*"
+    user = _mysql_user(wanted)
     if wanted.create:
-        yield f"CREATE USER {user}"
+        yield f"CREATE USER {user} ACCOUNT LOCK"  # without a password anybody might be it
     if wanted.role == ADMIN:
-        yield f"GRANT {_ROWS}, {_TABLES} ON {everything} TO {user}"
+        may = f"{_ROWS}, {_TABLES}"
     else:
         may = f"{_ROWS}, SHOW VIEW" if wanted.role == MIGRATOR else "SELECT, SHOW VIEW"
-        yield f"GRANT {may} ON {everything} TO {user}"
+    yield f"GRANT {may} ON {_mysql_database(str(database.url.database))}.* TO {user}"
+
+
+def _mysql_user(wanted: Wanted) -> str:
+    return f"{_mysql_literal(wanted.to)}@'%'"
+
+
+def _mysql_literal(text: str) -> str:
+    return _literal(text.replace("\\", "\\\\"))
+
+
+def _mysql_database(name: str) -> str:
+    """Returns a database's name as GRANT takes it: a pattern, in which some letters stand for any others."""
+    escaped = re.sub(r"([\\_%])", r"\\\1", name).replace("`", "``")
+    return f"`{escaped}`"

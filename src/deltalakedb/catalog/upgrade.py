@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version as package_version
 from typing import Any
 
-from sqlalchemy import Column, Connection, insert, inspect, select, text, update
+from sqlalchemy import Column, Connection, exists, insert, inspect, literal, select, text, update
 from sqlalchemy.schema import CreateSchema
 
 from ..errors import SchemaVersionError
@@ -152,12 +152,24 @@ def _bring_up(connection: Connection, dialect: Dialect, where: str, schema_name:
         _begin(connection, where)
         _create(connection)
     elif found == _UNFINISHED:
-        schema.drop_all(connection, _OTHERS)  # what was made before a crash, and is empty
+        _check_empty(connection, where)
+        schema.drop_all(connection, _OTHERS)  # what was made before a crash
         _create(connection)
     elif found > SCHEMA_VERSION:
         raise _newer(found, where)
     elif found < SCHEMA_VERSION:  # nobody else was faster
         _upgrade(connection, dialect, found, where)
+
+
+def _check_empty(connection: Connection, where: str) -> None:
+    """Makes sure that tables which say that nobody has finished making them hold nothing."""
+    there = set(inspect(connection).get_table_names())
+    for table in _OTHERS:
+        if table.name in there and connection.scalar(select(exists(select(literal(1)).select_from(table)))):
+            raise SchemaVersionError(
+                f"The catalog in {where} has rows in {table.name}, but schema version {_UNFINISHED}: who has set that?",
+                f"If all is well with it, UPDATE {schema_version.name} SET version = {SCHEMA_VERSION} brings it back.",
+            )
 
 
 def _create_schema(connection: Connection, name: str | None) -> None:
