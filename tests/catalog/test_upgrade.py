@@ -325,7 +325,7 @@ def test_tables_with_rows_are_never_dropped(database_url: str, log: LogBuilder):
     rows = dump(database_url, "t")
     execute(database_url, "UPDATE deltalakedb_schema SET version = 0")
     database = Database(database_url)
-    with pytest.raises(SchemaVersionError, match="has rows in .*, but schema version 0") as caught, database.writing():
+    with pytest.raises(SchemaVersionError, match=r"has rows in .*, but schema version 0") as caught, database.writing():
         pass
     database.close()
     execute(database_url, (caught.value.hint or "").partition(", ")[2].partition(" brings")[0])
