@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import make_url
 
+from deltalakedb.catalog.secrets import Secrets
 from deltalakedb.catalog.urls import masked, taken_apart
 
 PIECES = st.lists(st.sampled_from([*"@/:?#[]%&=+,;' \"a1é", "%40", "%2F", "password", "://"]), max_size=6).map("".join)
@@ -57,3 +58,21 @@ def test_an_encoded_password_may_have_any_letter(text: str):
     parts = taken_apart(f"postgresql://{quote(text, safe='')}:{quote(text, safe='')}@h:1/db?x=y")
     assert parts.masked == f"postgresql://{quote(text, safe='')}:***@h:1/db?x=y"
     assert parts.passwords[-1] == parts.user == text
+
+
+@pytest.mark.parametrize("end", ["", "@"])
+@pytest.mark.parametrize(
+    "piece", ["postgresql://u:", "://u:", "password='", "'password': ", "mysql+x://", "a@b:", "u:p@"]
+)
+def test_a_megabyte_that_others_wrote_is_no_work(piece: str, end: str):
+    """Whoever looked on from each beginning to the end would never finish."""
+    text = piece * ((1 << 20) // len(piece)) + end
+    assert Secrets.of(urls=["postgresql://me:hush@h/db"]).scrub(f"{text} :hush@").endswith(":***@")
+
+
+def test_all_urls_of_a_word_are_masked():
+    text = "x,postgresql://u:one@h/a,postgresql://u:two@h/b,mysql://me@h/c"
+    shown = Secrets.of().scrub(text)
+    assert "one" not in shown
+    assert "two" not in shown
+    assert shown.endswith("h/c")

@@ -20,17 +20,22 @@ _VARIABLES = ("PGPASSWORD", "MYSQL_PWD")
 _OPTIONS = "|".join(SECRET_OPTIONS)
 _SERVERS = r"\b(?:postgres(?:ql)?|mysql|mariadb)(?:\+\w+)?://"
 _SERVER_URL = re.compile(rf"{_SERVERS}.*", re.I | re.DOTALL)
-_BY_PLACE = (
+_URLS_BY_PLACE = (
     # Who doesn't encode an @ in a password means the last one; a URL that was masked has lost it already.
     re.compile(rf"(?P<before>{_SERVERS}[^\s:]*:)(?!\*\*\*@)(?P<secret>\S*)(?=@)", re.I),
     # Any other URL has its own rules: no user before a slash, and digits may be a port.
     re.compile(r"(?P<before>://[^\s:/?#]*:)(?!\d{1,5}[/?#]|\*\*\*@)(?P<secret>\S*)(?=@)"),
+)
+_OPTIONS_BY_PLACE = (
     re.compile(
         rf"""(?<![\w/])(?P<before>(?:{_OPTIONS})\s*=\s*)(?P<secret>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s&'"]+)""",
         re.I,
     ),
     re.compile(rf"""(?P<before>(['"])(?:{_OPTIONS})\2\s*:\s*)(?P<secret>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""", re.I),
 )
+_BY_PLACE = (*_URLS_BY_PLACE, *_OPTIONS_BY_PLACE)
+_SHOWN = rf"\g<before>{MASK}"
+_WORD = re.compile(r"(?<!\S)\S+")
 _SHORT = 3
 """A password of fewer letters is not looked for in what is said: it would be a part of every second line."""
 
@@ -83,8 +88,9 @@ class Secrets:
         """Returns what names something, as a location or a table id, with what is secret in it masked."""
         for url, shown in self._urls.items():
             text = text.replace(url, shown)
-        for rule in _BY_PLACE:
-            text = rule.sub(rf"\g<before>{MASK}", text)
+        text = _WORD.sub(_masked_word, text)
+        for rule in _OPTIONS_BY_PLACE:
+            text = rule.sub(_SHOWN, text)
         for pattern in self._of_keys:
             text = pattern.sub(MASK, text)
         return text
@@ -115,6 +121,20 @@ class Secrets:
                 yield re.compile(rf"""(?P<quote>["'`]){word}(?P=quote)"""), rf"\g<quote>{MASK}\g<quote>"
             elif not is_said:
                 yield re.compile(f"{_before(form)}{word}{_behind(form)}"), MASK
+
+
+def _masked_word(word: re.Match[str]) -> str:
+    """Masks passwords in URLs within a word: all end at its last @, so that what has none is not searched for them.
+
+    A text of a log may be a megabyte long and begin a URL at every tenth letter.
+    """
+    before, at, behind = word[0].rpartition("@")
+    if not at:
+        return word[0]
+    urls = before + at
+    for rule in _URLS_BY_PLACE:
+        urls = rule.sub(_SHOWN, urls)
+    return urls + behind
 
 
 def _before(form: str) -> str:
