@@ -32,10 +32,11 @@ class Place:
 
     Attributes:
         folder: where both are, which everybody may read.
+        environment: what is set; None for what is not.
     """
 
     folder: Path
-    environment: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str | None] = field(default_factory=dict)
 
     @property
     def table(self) -> Path:
@@ -60,7 +61,8 @@ class Place:
         """Runs `deltalakedb WORD…`; `shell` is what stands behind it, where a shell is asked for."""
         command = [*as_user(user), sys.executable, *program, *map(str, words)]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("DELTALAKEDB_")}
-        environment |= {"DELTALAKEDB_DATABASE_URL": self.url, **self.environment}
+        given = {"DELTALAKEDB_DATABASE_URL": self.url, **self.environment}
+        environment |= {name: value for name, value in given.items() if value is not None}
         if shell:
             command = ["sh", "-c", f'"$@" {shell}', "sh", *command]
         done = subprocess.run(
@@ -287,15 +289,13 @@ def test_a_tilde_is_the_home_folder_in_every_place(place: Place, posts: list[Any
     (home / "mine.toml").write_text('database-url = "sqlite:///~/new.db"\n')
     (home / "list").write_text("~/lake/plain\n")
     (home / "url").write_text("sqlite:///~/new.db")
-    del place.environment["DELTALAKEDB_DATABASE_URL"]
     elsewhere = home / "elsewhere"
     elsewhere.mkdir()
 
     def run(*words: str) -> Any:
         return place.run(*words, cwd=elsewhere)
 
-    url = {"DELTALAKEDB_DATABASE_URL": ""}
-    place.environment |= url
+    place.environment["DELTALAKEDB_DATABASE_URL"] = None
     assert run("batch-import", "--from-file=~/list", "--config=~/mine.toml").returncode == 0
     assert (home / "new.db").exists()
     assert run("files", "plain", "--database-url-file=~/url").stdout.count("parquet") == 3
