@@ -369,7 +369,7 @@ TUPLES: list[tuple[Any, Any]] = [
     ([("id", "!=", "")], Not(IsNull(ID))),
     ([("id", ">", "")], NULL),
     ([("region", "=", "")], IsNull(column("region"))),
-    ([("region", "in", ["", "a"])], Or((compare("region", "=", "a"), NULL))),
+    ([("region", "in", ["", "a"])], Or((In(column("region"), ("", "a")), IsNull(column("region"))))),
     ([("name", "=", "")], Or((IsNull(column("name")), compare("name", "=", "")))),
 ]
 
