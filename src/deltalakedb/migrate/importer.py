@@ -35,7 +35,7 @@ from .feed import Batch, Ending, Source
 from .processes import is_large
 from .retrying import persistently
 from .sync import log_to_sync, take_in
-from .table_ids import KnownTable, check_table_id, check_text, table_at
+from .table_ids import KnownTable, check_table_id, check_text, default_table_id, table_at
 from .told import Listener, Told
 
 logger = logging.getLogger(__name__)
@@ -138,7 +138,8 @@ def import_table(
     if command != "sync":
         _check_there(database, store, table_id, command, told)
     if table_id is None or command == "import":  # a batch and a sync have looked which table is there
-        table = persistently(lambda: _table_at(database, store, table_id), database=database, name=str(store.location))
+        name = table_id or default_table_id(store.location)
+        table = persistently(lambda: _table_at(database, store, table_id), database=database, name=name, stop=stop)
         table_id = table.table_id
         store = store if table.location == store.location else open_store(table.location, storage_options)
     trail = WorkTrail(database, command, table_id, told)

@@ -136,6 +136,10 @@ def validate_and_keep(
             listener=listener,
             storage_options=storage_options,
         )
+    return report, _keep(database, report, trail)
+
+
+def _keep(database: Database, report: ValidationReport, trail: Trail) -> bool:
     found = finding(report)
     changes = {"valid": report.valid, "versions_checked": report.versions_checked}
 
@@ -147,8 +151,8 @@ def validate_and_keep(
         persistently(write, database=database, name=report.table_id)
     except DeltaLakeDBError as error:
         logger.info("what the validation found was not kept: %s", error.message)
-        return report, False
-    return report, True
+        return False
+    return True
 
 
 def finding(report: ValidationReport) -> validations.Finding:
