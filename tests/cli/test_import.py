@@ -177,3 +177,17 @@ def test_a_replacement_is_asked_for_on_a_terminal(cli: Cli, on_terminal: Callabl
     yes = on_terminal("import", plain, "--replace", keys="y\n")
     assert yes.code == 0
     assert "plain: imported in" in yes.text
+
+
+def test_a_replacement_is_asked_for_under_the_id_that_the_table_has(
+    cli: Cli, on_terminal: Callable[..., Screen], plain: Path, orders: Path
+):
+    cli("import", plain, "--table-id", "returns/plain")
+    cli("import", orders, "--table-id", "plain")  # another table has the id that the folder would give
+    no = on_terminal("import", plain, "--replace", keys="n\n")
+    assert no.code == 1
+    assert "returns/plain at version 2 would be replaced: 3 in delta_files" in no.text
+    cli("rollback", "plain", "--yes")
+    no = on_terminal("import", plain, "--replace", keys="n\n")
+    assert (no.code, "Nothing was deleted." in no.text) == (1, True)
+    assert len(cli("files", "returns/plain").out.split()) == 3

@@ -69,7 +69,7 @@ def command(
         from ...migrate.importer import ImportReport, import_table
         from ...migrate.table_ids import default_table_id
 
-        if is_to_be_asked and not _confirmed(run, database, table_id or default_table_id(path)):
+        if is_to_be_asked and not _confirmed(run, database, path, table_id):
             run.note("Nothing was deleted.")
             return 1
         report: ImportReport | Assessment
@@ -94,13 +94,16 @@ def command(
     return 0
 
 
-def _confirmed(run: Run, database: Database, table_id: str) -> bool:
+def _confirmed(run: Run, database: Database, path: str, given: str | None) -> bool:
     """Asks whether what the catalog has of a table may be deleted, where there is anything."""
     from ...catalog import registry
+    from ...log.store import open_store
+    from ...migrate.table_ids import table_at
 
     if not database.has_catalog():
         return True
     with database.reading() as connection:
+        table_id = table_at(connection, open_store(path, run.storage_options), given).table_id
         entry = registry.entry_of(connection, table_id)
         status = registry.status_of(connection, table_id)
         rows = registry.count_rows(connection, table_id)
