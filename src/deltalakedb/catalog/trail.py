@@ -14,13 +14,16 @@ from ..errors import ArgumentError, DeltaLakeDBError, LogError, StorageError, Ta
 from ..steps import step
 from . import events, registry
 from .database import Database
-from .events import Event
 from .registry import TableEntry
 from .schema import migration_events, migration_status
 
 logger = logging.getLogger(__name__)
 
 _columns = migration_events.c
+
+
+def _always(_connection: Connection) -> bool:
+    return True
 
 
 class Trail:
@@ -50,41 +53,34 @@ class Trail:
 
     def write(self, **changes: Any) -> None:
         """Writes that the run has ended well, in a transaction of its own, where there is a catalog."""
-        if self._database.has_catalog():
-            with self._database.transaction() as connection:
-                self.note(connection, **changes)
+        self._write_after(_always, registry.COMPLETED, changes=changes)
 
     def noted(self, **changes: Any) -> None:
         """Writes that the run has ended well, if this role may write: what was done stands without it."""
         self._try(registry.COMPLETED, changes=changes)
 
     @contextmanager
-    def failures_noted(self) -> Iterator[None]:
-        """Writes that the run failed, if it does and this role may write. What can't be asked for is no run."""
-        try:
-            yield
-        except (TableNotFoundError, ArgumentError):
-            raise
-        except DeltaLakeDBError as error:
-            self._try(registry.FAILED, error_message=self._database.scrub(error.message))
-            raise
+    def failures_noted(self, *, also_on_table: bool = False) -> Iterator[None]:
+        """Writes that the run failed, if it does and this role may write. What can't be asked for is no run.
 
-    @contextmanager
-    def look_noted(self, location: str | None = None) -> Iterator[None]:
-        """Writes that the run failed, as `failures_noted`, and on the table where its log could not be looked at.
-
-        A `location` that is not the table's leaves no trace.
+        `also_on_table` has it written there, too, where it was the table's log that could not be looked at.
         """
         try:
             yield
         except (TableNotFoundError, ArgumentError):
             raise
         except DeltaLakeDBError as error:
-            self.failed(error, location)
+            if also_on_table:
+                self.failed(error)
+            else:
+                self._try(registry.FAILED, error_message=self._database.scrub(error.message))
             raise
 
     def failed(self, error: DeltaLakeDBError, location: str | None = None) -> None:
-        """Writes that the run failed, and on the table where its log could not be looked at, if this role may write."""
+        """Writes that the run failed, and on the table where its log could not be looked at, if this role may write.
+
+        A `location` that is not the table's leaves no trace.
+        """
         message = self._database.scrub(error.message)
 
         def note(connection: Connection) -> bool:
@@ -109,7 +105,7 @@ class Trail:
         message = None if failure is None else self._database.scrub(failure)
         self._write_after(keep, status, changes=changes, error_message=message)
 
-    def _try(self, status: str, first: Callable[[Connection], bool] = lambda _: True, **values: Any) -> None:
+    def _try(self, status: str, first: Callable[[Connection], bool] = _always, **values: Any) -> None:
         """Writes an event as `_write_after`, if this role may write."""
         try:
             self._write_after(first, status, **values)
@@ -128,24 +124,24 @@ class Trail:
         unwritten = step("unrecorded", table_id=self.table_id, status=status)
         logger.info("%s is not in the audit trail: %s", self.command, error.message, extra=unwritten)
 
-    def _again(self, connection: Connection, status: str, message: str | None, but: int | None = None) -> Event | None:
+    def _again(self, connection: Connection, status: str, message: str | None, but: int | None = None) -> bool:
         """Counts a failure that is the table's last one over again: a sync every 30 s would say it every 30 s.
 
-        Returns the event of that one; None where this is another one. `but` is the number of this run's own event.
+        Returns whether it is that one. `but` is the number of this run's own event.
         """
         if status != registry.FAILED or self.table_id is None:
-            return None
+            return False
         latest = (event for event in events.events_of(connection, self.table_id, 2))
         last = next((event for event in latest if event.event_id != but), None)
         if last is None:
-            return None
+            return False
         told = (last.status, last.command, last.error_message, last.os_user, last.host)
         if told != (status, self.command, message, events.os_user(), socket.gethostname()):
-            return None
+            return False
         again = {"times": _columns.times + 1, "ended_at": registry.now(), "owner": registry.this_process()}
         connection.execute(update(migration_events).where(_columns.event_id == last.event_id).values(**again))
         self._tell(last.event_id, status=status, error_message=message, times=last.times + 1, version=last.version)
-        return last
+        return True
 
     def _tell(self, event_id: int, **values: Any) -> None:
         events.tell(event_id, self.command, self.table_id, started_at=self._started_at, **values)

@@ -127,7 +127,7 @@ def validate_and_keep(
     with database.reading() as connection:
         table_id = table_at(connection, store, table_id).table_id
     trail = Trail(database, "validate", table_id, asked)
-    with trail.look_noted():
+    with trail.failures_noted(also_on_table=True):
         report = validate(
             database,
             location,
