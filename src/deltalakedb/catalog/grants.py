@@ -152,15 +152,17 @@ def _policies(here: str, wanted: Wanted) -> Iterator[str]:
             yield from _policy(table, here, wanted)
 
 
-_SECURED = """one.relkind = 'r' AND one.relrowsecurity AND one.relnamespace = {place}::regnamespace"""
+def _secured(place: str) -> str:
+    """Returns the condition that `one`, a row of pg_class, is a table of ours where policies rule."""
+    return f"one.relkind = 'r' AND one.relrowsecurity AND one.relnamespace = {_literal(quoted(place))}::regnamespace"
 
 
 def _others(place: str, restricted: str) -> str:
     """Returns what keeps roles that were granted before from seeing nothing, as whom no policy is for does."""
     granted = (
-        "SELECT DISTINCT one.oid::regclass AS place, one.oid, role.rolname, role.oid AS role_oid "
+        "SELECT DISTINCT one.oid::regclass AS place, role.rolname "
         "FROM pg_class one, aclexplode(one.relacl) granted, pg_roles role "
-        f"WHERE {_SECURED.format(place=_literal(quoted(place)))} AND granted.privilege_type = 'SELECT' "
+        f"WHERE {_secured(place)} AND granted.privilege_type = 'SELECT' "
         "AND role.oid = granted.grantee AND NOT role.rolsuper AND NOT role.rolbypassrls "
         f"AND NOT pg_has_role(role.oid, one.relowner, 'USAGE') AND role.rolname <> {_literal(restricted)} "
         "AND NOT EXISTS (SELECT FROM pg_policy policy WHERE policy.polrelid = one.oid "
@@ -168,7 +170,7 @@ def _others(place: str, restricted: str) -> str:
     )
     loading = (
         "SELECT DISTINCT role.rolname FROM pg_class one, pg_roles role WHERE role.rolcanlogin "
-        f"AND {_SECURED.format(place=_literal(quoted(place)))} AND has_table_privilege(role.oid, one.oid, 'INSERT') "
+        f"AND {_secured(place)} AND has_table_privilege(role.oid, one.oid, 'INSERT') "
         "AND NOT role.rolsuper AND NOT role.rolbypassrls AND NOT pg_has_role(role.oid, one.relowner, 'USAGE')"
     )
     return _block(
@@ -180,9 +182,7 @@ def _others(place: str, restricted: str) -> str:
 
 def _beside_policies(place: str, wanted: Wanted) -> str:
     """Returns what a role needs where others are held to some tables already."""
-    secured = (
-        f"SELECT one.oid::regclass AS place FROM pg_class one WHERE {_SECURED.format(place=_literal(quoted(place)))}"
-    )
+    secured = f"SELECT one.oid::regclass AS place FROM pg_class one WHERE {_secured(place)}"
     name = _literal(wanted.to)
     if wanted.role == MIGRATOR:
         return _block(f"IF EXISTS ({secured}) THEN EXECUTE format('ALTER ROLE %I BYPASSRLS', {name}); END IF;")

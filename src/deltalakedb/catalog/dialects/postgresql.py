@@ -53,23 +53,20 @@ STREAMED = "deltalakedb_streamed"
 Until whoever reads them clears the list, the connection does nothing else; the end of the transaction clears it, too.
 """
 
-# By itself, since it waits for no lock on our tables: a page that asks has not said yet how long it would wait.
-_IS_SECURED = """
-SELECT 1 FROM pg_catalog.pg_class one
-WHERE one.relrowsecurity AND one.relkind = 'r' AND one.relnamespace = (
-    SELECT relnamespace FROM pg_catalog.pg_class WHERE oid = to_regclass('migration_status')
-)
-AND row_security_active(one.oid)
-LIMIT 1
-"""
-
-_HIDDEN = """
-SELECT one.relname AS table_name, current_user AS role
+_SECURED = """
 FROM pg_catalog.pg_class one
 WHERE one.relrowsecurity AND one.relkind = 'r' AND one.relnamespace = (
     SELECT relnamespace FROM pg_catalog.pg_class WHERE oid = to_regclass('migration_status')
 )
 AND row_security_active(one.oid)
+"""
+"""The tables of ours in which policies say what this role sees."""
+
+# By itself, since it waits for no lock on our tables: a page that asks has not said yet how long it would wait.
+_IS_SECURED = f"SELECT 1 {_SECURED} LIMIT 1"
+
+_HIDDEN = f"""
+SELECT one.relname AS table_name, current_user AS role {_SECURED}
 AND (NOT EXISTS (
     SELECT FROM pg_catalog.pg_policy policy
     WHERE policy.polrelid = one.oid AND policy.polpermissive AND policy.polcmd IN ('r', '*')
