@@ -138,7 +138,7 @@ def _is_there(pid: int) -> bool:
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
-        return True  # it is there, and another user's
+        pass  # it is there, and another user's
     return True
 
 

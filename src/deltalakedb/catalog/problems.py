@@ -9,6 +9,7 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, Connection, func, or_, select, true
 
 from . import registry, validations
+from .owner import people_say
 from .schema import delta_tables, delta_validations, migration_status
 
 KINDS = ("unreachable", "failed", "interrupted", "stalled", "behind", "not_synced", "drift")
@@ -53,7 +54,7 @@ def _unfinished(connection: Connection, which: ColumnElement[bool]) -> Iterator[
             yield Problem(status.status, status.table_id, status.error_message or _how_far(status))
         elif status.heartbeat_at is not None and registry.now() - status.heartbeat_at > registry.STALE_AFTER:
             silent = (registry.now() - status.heartbeat_at).total_seconds()
-            yield Problem("stalled", status.table_id, f"no heartbeat of {status.owner} for {silent:.0f} s")
+            yield Problem("stalled", status.table_id, f"no heartbeat of {people_say(status.owner)} for {silent:.0f} s")
 
 
 def _how_far(status: registry.TableStatus) -> str:
